@@ -1,0 +1,30 @@
+"""One way to tell a user what is wrong, and one way to look a name up."""
+
+import difflib
+from collections.abc import Mapping
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+class UserError(ValueError):
+    """A mistake in what the user asked for; its message is one clear line.
+
+    The command line prints the message alone. Anything else that is raised is a defect of this
+    library and keeps its traceback.
+    """
+
+
+def unknown(kind: str, name: object, valid) -> UserError:
+    """The error for a name that is not among the valid ones, with the nearest of them."""
+    names = [str(v) for v in valid]
+    near = difflib.get_close_matches(str(name), names, n=1, cutoff=0.4)
+    hint = f" (did you mean {near[0]!r}?)" if near else ""
+    return UserError(f"unknown {kind} {name!r}{hint}; valid: {', '.join(names)}")
+
+
+def lookup(kind: str, table: Mapping[str, T], name: str) -> T:
+    """`table[name]`, or a `UserError` that lists the valid names and the nearest one."""
+    if name not in table:
+        raise unknown(kind, name, table)
+    return table[name]
