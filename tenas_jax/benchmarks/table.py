@@ -1,0 +1,176 @@
+"""A published table: one row an architecture, one column a measured number."""
+
+import difflib
+import functools
+import operator
+import os
+import pathlib
+
+import numpy as np
+import pandas as pd
+
+from tenas_jax.errors import UserError, lookup
+from tenas_jax.spaces.space import Space
+
+Arch = str | np.ndarray
+
+
+class Table:
+    """Accuracies and costs of a space's architectures, such as NAS-Bench-201's.
+
+    An architecture is given as a string, in any spelling that the space parses, or as an array
+    [cells, edges]. Blank entries are NaN.
+
+    Attributes:
+      space: the search space of the architectures.
+      archs: their strings, as the space spells them, in the order of the file.
+      columns: names of the numeric columns but `index`; columns of text are left out.
+    """
+
+    def __init__(self, frame: pd.DataFrame, space: Space, source: str = "table"):
+        """Checks `frame`, which has a column `arch` and may have the table's own `index`.
+
+        Without a column `index` the table's own index is the number of the row, from 0.
+
+        Raises:
+          UserError: no column `arch` or no numeric one, an architecture that does not parse or
+            comes twice, an `index` that is no whole number or comes twice.
+        """
+        if "arch" not in frame:
+            names = [str(column) for column in frame.columns]
+            near = difflib.get_close_matches("arch", names, n=1, cutoff=0.4)
+            hint = f" (is it {near[0]!r}?)" if near else ""
+            raise UserError(f"{source} has no column 'arch'{hint}; it has {str(names)[:200]}")
+        self.space = space
+        self._source = source
+        numbers = frame.select_dtypes("number").drop(columns=["arch", "index"], errors="ignore")
+        if not len(numbers.columns):
+            raise UserError(f"{source} has no numeric column; it has {list(frame.columns)}")
+        self.columns = tuple(str(column) for column in numbers.columns)
+        self._values = dict(zip(self.columns, numbers.to_numpy(np.float64).T, strict=True))
+        archs = self._parse(frame["arch"])
+        self.archs = tuple(space.to_string(arch) for arch in archs)
+        self._rows = self._unique([space.index(arch) for arch in archs], "architecture")
+        own = frame["index"] if "index" in frame else pd.Series(range(len(frame)), dtype=int)
+        if own.dtype.kind not in "iu":
+            raise UserError(f"{source}: column 'index' must hold whole numbers, has {own.dtype}")
+        self._own = self._unique(own.tolist(), "index")
+
+    @classmethod
+    def load(cls, path: str | os.PathLike, space: Space) -> "Table":
+        """Reads a CSV file, or Parquet where the name ends so, as `Table(frame, space)`.
+
+        Raises:
+          UserError: no such file, one that cannot be read as a table, or what `Table` raises.
+        """
+        path = pathlib.Path(path)
+        if not path.is_file():
+            raise UserError(f"no table at {str(path)!r}; valid: a CSV or Parquet file")
+        read = pd.read_parquet if path.suffix.lower() in (".parquet", ".pq") else pd.read_csv
+        try:
+            frame = read(path)
+        except (ValueError, OSError) as error:  # pandas' and Arrow's parse errors are ValueErrors
+            line = str(error).strip().splitlines()[0]
+            raise UserError(f"cannot read {str(path)!r} as a table: {line}") from error
+        return cls(frame, space, str(path))
+
+    def __len__(self) -> int:
+        return len(self.archs)
+
+    def __contains__(self, arch: Arch) -> bool:
+        return self.space.index(self._array(arch)) in self._rows
+
+    def row(self, arch: Arch) -> dict[str, float]:
+        """The numbers of an architecture, by column; `UserError` names one that is missing."""
+        return self._numbers(self._find(arch))
+
+    def row_at(self, index: int) -> dict[str, float]:
+        """The numbers of the architecture with that index of the table's own."""
+        return self._numbers(self._find_own(index))
+
+    def arch_at(self, index: int) -> np.ndarray:
+        """The int8 [cells, edges] architecture with that index of the table's own."""
+        return self.space.parse(self.archs[self._find_own(index)])
+
+    def index_of(self, arch: Arch) -> int:
+        """The table's own index of an architecture."""
+        return self._own_of_row[self._find(arch)]
+
+    def equivalents(self, arch: Arch) -> list[str]:
+        """The table's architectures with the canonical form of `arch`, in the file's order.
+
+        Raises:
+          UserError: there is none.
+        """
+        array = self._array(arch)
+        rows = self._canonical.get(self.space.canonical(array))
+        if rows is None:
+            raise self._missing(f"architecture equivalent to {self.space.to_string(array)!r}")
+        return [self.archs[row] for row in rows]
+
+    def column(self, name: str, archs=None) -> np.ndarray:
+        """One column as float64: [rows], or [K] for the K given architectures."""
+        values = lookup("column", self._values, name)
+        rows = slice(None) if archs is None else [self._find(arch) for arch in archs]
+        return values[rows].copy()
+
+    def best(self, name: str) -> tuple[str, float]:
+        """The architecture with the highest number in a column, and that number."""
+        values = self.column(name)
+        if np.isnan(values).all():
+            raise UserError(f"{self._source}: column {name!r} is blank")
+        row = int(np.nanargmax(values))
+        return self.archs[row], float(values[row])
+
+    def _parse(self, strings) -> list[np.ndarray]:
+        archs = []
+        for row, string in enumerate(strings):
+            try:
+                archs.append(self.space.parse(string))
+            except UserError as error:
+                raise UserError(f"{self._source}, row {row}: {error}") from error
+        return archs
+
+    def _unique(self, keys: list[int], kind: str) -> dict[int, int]:
+        """The row of each key."""
+        rows: dict[int, int] = {}
+        for row, key in enumerate(keys):
+            if rows.setdefault(key, row) != row:
+                name = repr(self.archs[row]) if kind == "architecture" else key
+                raise UserError(f"{self._source}: {kind} {name} in rows {rows[key]} and {row}")
+        return rows
+
+    def _array(self, arch: Arch) -> np.ndarray:
+        return self.space.parse(arch) if isinstance(arch, str) else self.space.check(arch)
+
+    def _find(self, arch: Arch) -> int:
+        array = self._array(arch)
+        row = self._rows.get(self.space.index(array))
+        if row is None:
+            raise self._missing(f"architecture {self.space.to_string(array)!r}")
+        return row
+
+    def _find_own(self, index: int) -> int:
+        try:
+            return self._own[operator.index(index)]
+        except (TypeError, KeyError):
+            raise self._missing(f"index {index!r}") from None
+
+    def _missing(self, what: str) -> UserError:
+        valid = f"{min(self._own)} to {max(self._own)}" if self._own else "none"
+        return UserError(f"no {what} in {self._source}, of {len(self)} rows (indices {valid})")
+
+    def _numbers(self, row: int) -> dict[str, float]:
+        return {name: float(values[row]) for name, values in self._values.items()}
+
+    @functools.cached_property
+    def _own_of_row(self) -> dict[int, int]:
+        return {row: index for index, row in self._own.items()}
+
+    @functools.cached_property
+    def _canonical(self) -> dict[str, list[int]]:
+        """The rows of each canonical form, worked out on first use."""
+        rows: dict[str, list[int]] = {}
+        for row, string in enumerate(self.archs):
+            rows.setdefault(self.space.canonical(self.space.parse(string)), []).append(row)
+        return rows

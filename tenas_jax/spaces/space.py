@@ -1,0 +1,193 @@
+"""What every search space offers: numbers, masks and strings for its architectures.
+
+An architecture (`arch`) is an int8 array [cells, edges] of operation numbers; a mask is a uint8
+array [cells, edges, operations] of 0 and 1, with one 1 in each row for an architecture and any
+number of them for a supernet. A space knows nothing of networks.
+
+A new cell space is one new file: a subclass that sets the four attributes and writes `parse`,
+`to_string` and `canonical`. A space that forbids some combinations also overrides `size`, `index`,
+`from_index`, `sample` and `neighbours`, which take every combination to be valid.
+"""
+
+import abc
+import operator
+from collections.abc import Sequence
+
+import numpy as np
+
+from tenas_jax.errors import UserError
+
+Edge = tuple[int, int]
+
+
+class Space(abc.ABC):
+    """A cell search space.
+
+    Attributes:
+      name: what `spaces.get` calls it.
+      operations: names, in the order of a mask's columns.
+      edges: (target, source) pairs, in the order of a mask's rows.
+      cells: how many masks an architecture has, one a kind of cell.
+    """
+
+    name: str
+    operations: tuple[str, ...]
+    edges: tuple[Edge, ...]
+    cells: int = 1
+
+    @abc.abstractmethod
+    def parse(self, string: str) -> np.ndarray:
+        """The int8 [cells, edges] architecture that `string` writes; `UserError` if none."""
+
+    @abc.abstractmethod
+    def to_string(self, arch: np.ndarray) -> str:
+        """The one spelling of an architecture that this library writes."""
+
+    @abc.abstractmethod
+    def canonical(self, arch: np.ndarray) -> str:
+        """A text that architectures which compute the same function share."""
+
+    @property
+    def mask_shape(self) -> tuple[int, int, int]:
+        """(cells, edges, operations)."""
+        return self.cells, len(self.edges), len(self.operations)
+
+    @property
+    def size(self) -> int:
+        """How many architectures there are."""
+        return len(self.operations) ** (self.cells * len(self.edges))
+
+    def supernet(self) -> np.ndarray:
+        """The uint8 mask, of shape `mask_shape`, of every operation but `none`."""
+        mask = np.ones(self.mask_shape, np.uint8)
+        if "none" in self.operations:
+            mask[..., self.operations.index("none")] = 0
+        return mask
+
+    def to_mask(self, arch: np.ndarray) -> np.ndarray:
+        """The uint8 mask, of shape `mask_shape`, with one 1 in each row."""
+        return np.eye(len(self.operations), dtype=np.uint8)[self.check(arch)]
+
+    def from_mask(self, mask: np.ndarray) -> np.ndarray:
+        """The int8 [cells, edges] architecture of a mask with one operation in each row.
+
+        Raises:
+          UserError: the mask has another shape, other values, or a row with no or several ones.
+        """
+        mask = self.check_mask(mask)
+        for cell, row in np.argwhere(mask.sum(-1) != 1):
+            raise UserError(
+                f"not a single architecture: edge {self._edge_name(cell, row)} has "
+                f"{self._row_text(mask[cell, row])}; valid: one operation on each edge"
+            )
+        return mask.argmax(-1).astype(np.int8)
+
+    def index(self, arch: np.ndarray) -> int:
+        """A number in [0, size): the operation numbers as digits, the first edge's the highest."""
+        number = 0
+        for digit in self.check(arch).ravel():
+            number = number * len(self.operations) + int(digit)
+        return number
+
+    def from_index(self, index: int) -> np.ndarray:
+        """The int8 [cells, edges] architecture whose `index` this is.
+
+        Raises:
+          UserError: `index` is not an integer in [0, size).
+        """
+        try:
+            number = operator.index(index)
+        except TypeError:
+            number = -1
+        if not 0 <= number < self.size:
+            raise UserError(
+                f"no architecture {index!r} of {self.name}; valid: 0 to {self.size - 1}"
+            )
+        digits = []
+        for _ in range(self.cells * len(self.edges)):
+            number, digit = divmod(number, len(self.operations))
+            digits.append(digit)
+        return np.array(digits[::-1], np.int8).reshape(self.cells, len(self.edges))
+
+    def sample(self, rng: np.random.Generator, n: int | None = None) -> np.ndarray:
+        """Uniform draws with replacement.
+
+        Args:
+          rng: where the randomness comes from; it advances.
+          n: how many; None for a single one.
+
+        Returns:
+          int8 [cells, edges], or [n, cells, edges] where `n` is given.
+        """
+        shape = (self.cells, len(self.edges))
+        shape = shape if n is None else (n, *shape)
+        return rng.integers(len(self.operations), size=shape, dtype=np.int8)
+
+    def neighbours(self, arch: np.ndarray) -> list[np.ndarray]:
+        """Every architecture that differs on one edge, in the order of edges and operations."""
+        arch = self.check(arch)
+        found = []
+        for place in np.ndindex(arch.shape):
+            for operation in range(len(self.operations)):
+                if operation != arch[place]:
+                    other = arch.copy()
+                    other[place] = operation
+                    found.append(other)
+        return found
+
+    def cache_key(self, mask: np.ndarray) -> str:
+        """The canonical form of a single architecture, else a short exact text of the mask."""
+        mask = self.check_mask(mask)
+        if (mask.sum(-1) == 1).all():
+            return self.canonical(self.from_mask(mask))
+        return f"mask:{np.packbits(mask).tobytes().hex()}"
+
+    def describe(self, mask: np.ndarray) -> str:
+        """A mask in one line: an architecture's string, else each edge with its operations."""
+        mask = self.check_mask(mask)
+        if (mask.sum(-1) == 1).all():
+            return self.to_string(self.from_mask(mask))
+        return "; ".join(
+            f"{self._edge_name(cell, row)}: {self._row_text(mask[cell, row])}"
+            for cell, row in np.ndindex(mask.shape[:2])
+        )
+
+    def check(self, arch: Sequence | np.ndarray) -> np.ndarray:
+        """`arch` as an int8 array [cells, edges]; `UserError` where it is no architecture."""
+        array = np.asarray(arch)
+        shape = (self.cells, len(self.edges))
+        if array.shape != shape or array.dtype.kind not in "iu":
+            raise UserError(
+                f"an architecture of {self.name} is an integer array of shape {shape}; "
+                f"this is {array.dtype} of shape {array.shape}"
+            )
+        for place in np.argwhere((array < 0) | (array >= len(self.operations))):
+            names = ", ".join(f"{number} {name}" for number, name in enumerate(self.operations))
+            raise UserError(
+                f"unknown operation number {array[tuple(place)]} on edge "
+                f"{self._edge_name(*place)}; valid: {names}"
+            )
+        return array.astype(np.int8)
+
+    def check_mask(self, mask: Sequence | np.ndarray) -> np.ndarray:
+        """`mask` as a uint8 array of shape `mask_shape`; `UserError` where it is no mask."""
+        array = np.asarray(mask)
+        if array.shape != self.mask_shape or array.dtype.kind not in "iufb":
+            raise UserError(
+                f"a mask of {self.name} has shape {self.mask_shape} (cells, edges, operations); "
+                f"this is {array.dtype} of shape {array.shape}"
+            )
+        for cell, row, column in np.argwhere((array != 0) & (array != 1)):
+            raise UserError(
+                f"mask value {array[cell, row, column]} for {self.operations[column]} on edge "
+                f"{self._edge_name(cell, row)}; valid: 0, 1"
+            )
+        return array.astype(np.uint8)
+
+    def _edge_name(self, cell: int, row: int) -> str:
+        target, source = self.edges[row]
+        prefix = f"cell {cell} " if self.cells > 1 else ""
+        return f"{prefix}{target}<-{source}"
+
+    def _row_text(self, row: np.ndarray) -> str:
+        return ", ".join(self.operations[i] for i in np.flatnonzero(row)) or "no operation"
