@@ -1,0 +1,76 @@
+"""Labelled images by name: `load("photos")`, `load("cifar10")`, `load("mine.npz")`."""
+
+import difflib
+import functools
+import os
+from collections.abc import Callable
+
+from tenas_jax.data import arrays, photos, tfds
+from tenas_jax.data.batches import batch, patches, resize
+from tenas_jax.data.images import Images
+from tenas_jax.errors import UserError
+
+__all__ = ["ALIASES", "SOURCES", "Images", "batch", "load", "patches", "resize"]
+
+
+def _photos(split: str, *, data_dir=None, size=None, limit=None) -> Images:
+    return photos.load(split, size=size, limit=limit)
+
+
+# Name -> function of (split, *, data_dir, size, limit).
+SOURCES: dict[str, Callable[..., Images]] = {
+    "photos": _photos,
+    "cifar10": functools.partial(tfds.load, "cifar10"),
+    "cifar100": functools.partial(tfds.load, "cifar100"),
+    "imagenet16": functools.partial(tfds.load, "imagenet_resized/16x16"),
+}
+ALIASES = {
+    "skimage": "photos",
+    "cifar-10": "cifar10",
+    "cifar-100": "cifar100",
+    "imagenet-16": "imagenet16",
+}
+
+
+def load(
+    name: str | os.PathLike,
+    split: str = "train",
+    *,
+    data_dir: str | os.PathLike | None = None,
+    size: int | None = None,
+    limit: int | None = None,
+) -> Images:
+    """The labelled images of one split of a dataset.
+
+    name: one of `SOURCES` or `ALIASES`; a path that ends with .npz, see `arrays.load`; or any
+        other name that TensorFlow Datasets has prepared, such as "svhn_cropped".
+    split: "train", "test" or what else the dataset has.
+    data_dir: the TensorFlow Datasets folder; the other sources have none.
+    size: resize every image to [size, size]; required where images differ in size.
+    limit: read at most the first so many examples, which saves decoding the rest.
+
+    Raises `UserError`, in one line, for what is unknown, not prepared or not labelled images.
+    """
+    name = os.fspath(name)
+    known = SOURCES.get(ALIASES.get(name, name))
+    if data_dir is not None:
+        data_dir = os.path.expanduser(data_dir)
+    if known is None and name.endswith(".npz"):
+        return arrays.load(name, split, size=size, limit=limit)
+    if known is None:
+        known = functools.partial(tfds.load, name)
+    try:
+        return known(split, data_dir=data_dir, size=size, limit=limit)
+    except tfds.NoSuchDataset as error:
+        raise _unknown(name, error.args[0]) from None
+
+
+def _unknown(name: str, others: list[str]) -> UserError:
+    """Like `errors.unknown`, but suggests from hundreds of names without listing them all."""
+    near = difflib.get_close_matches(name, [*SOURCES, *ALIASES], n=1)
+    near = near or difflib.get_close_matches(name, others, n=1)
+    hint = f" (did you mean {near[0]!r}?)" if near else ""
+    return UserError(
+        f"unknown dataset {name!r}{hint}; valid: {', '.join(SOURCES)}, a path that ends with .npz, "
+        "or any name of TensorFlow Datasets that is prepared"
+    )

@@ -1,0 +1,72 @@
+"""Random batches of images, and of the tiny patches that linear regions are counted on."""
+
+import numpy as np
+
+from tenas_jax.data.images import Images, positive
+from tenas_jax.data.resizing import resize
+from tenas_jax.errors import UserError
+
+__all__ = ["batch", "patches", "resize"]
+
+PAD = 4  # pixels of zeros on each side before a random crop, as is usual for CIFAR
+
+
+def _augment(raw: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Raw pixels [n, H, W, C], each flipped with chance 1/2 and cropped anew after padding."""
+    count, height, width, _ = raw.shape
+    flip = rng.random(count) < 0.5
+    raw = np.where(flip[:, None, None, None], raw[:, :, ::-1], raw)
+    padded = np.pad(raw, ((0, 0), (PAD, PAD), (PAD, PAD), (0, 0)))
+    return _crop(padded, rng, height, width)
+
+
+def _crop(images: np.ndarray, rng: np.random.Generator, height: int, width: int) -> np.ndarray:
+    """A random [height, width] window of each image, every place equally likely."""
+    count = len(images)
+    top = rng.integers(images.shape[1] - height + 1, size=count)
+    left = rng.integers(images.shape[2] - width + 1, size=count)
+    rows = top[:, None] + np.arange(height)
+    columns = left[:, None] + np.arange(width)
+    return images[np.arange(count)[:, None, None], rows[:, :, None], columns[:, None, :]]
+
+
+def batch(
+    images: Images, n: int, rng: np.random.Generator, *, augment: bool = True
+) -> tuple[np.ndarray, np.ndarray]:
+    """`n` distinct examples: normalised float32 [n, H, W, C] and labels int64 [n].
+
+    `augment` flips each image left to right with chance 1/2, pads it with 4 pixels of zeros and
+    crops it back to its size at random; the result is then normalised with the mean and
+    deviation of all of `images`, so the padding becomes -mean / std. The same `rng` state picks
+    the same examples with and without it. Raises `UserError` if `n` exceeds their number.
+    """
+    n = positive("the batch size", n)
+    if n > len(images):
+        raise UserError(f"{images.name} has {len(images)} examples, not the {n} of a batch")
+    chosen = rng.choice(len(images), n, replace=False)
+    raw = images.images[chosen]
+    if augment:
+        raw = _augment(raw, rng)
+    return np.ascontiguousarray(images.normalise(raw)), images.labels[chosen]
+
+
+def patches(images: Images, n: int, rng: np.random.Generator, *, size: int = 3) -> np.ndarray:
+    """`n` small one-channel crops for counting linear regions: float32 [n, size, size, 1].
+
+    Each comes from another image, drawn with replacement only if `n` exceeds their number. The
+    image is augmented as in `batch`, cropped at random, and one channel, drawn anew for each
+    patch, is kept and normalised with that channel's own mean and deviation. (TE-NAS's released
+    program draws one channel for a whole batch; over many batches the two agree.)
+    Raises `UserError` if `size` exceeds a side of the images.
+    """
+    n, size = positive("the number of patches", n), positive("the patch size", size)
+    count, height, width, channels = images.images.shape
+    if size > min(height, width):
+        raise UserError(f"patches of {size}x{size} do not fit into {height}x{width} images")
+    chosen = rng.choice(count, n, replace=n > count)
+    raw = _crop(_augment(images.images[chosen], rng), rng, size, size)
+    channel = rng.integers(channels, size=n)
+    # Normalised before the channel is taken, since each channel has its own mean and deviation.
+    crops = images.normalise(raw)
+    kept = np.take_along_axis(crops, channel[:, None, None, None], axis=3)
+    return np.ascontiguousarray(kept)

@@ -1,0 +1,129 @@
+"""A labelled set of images in memory: what every data source gives and every metric takes."""
+
+import dataclasses
+import functools
+
+import numpy as np
+
+from tenas_jax.errors import UserError
+
+
+def positive(what: str, value) -> int:
+    """`value` as an int; `UserError` unless it is a whole number of at least 1."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+        raise UserError(f"{what} must be a whole number of at least 1, not {value!r}")
+    return int(value)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Images:
+    """Images with one label each, checked once, here.
+
+    images: uint8 (0 to 255) or float32 (0 to 1), [N, H, W, C] with C = 1 or 3. Other floating
+        types are converted to float32.
+    labels: int64 [N], from 0 to classes - 1. Other integer types are converted.
+    classes: the number of classes, which may exceed the number that occurs here.
+    label_names: one name a class; left empty it becomes "0", "1", ...
+    name: what error messages and reports call the data.
+
+    Raises `UserError` for anything else, for NaN or infinite pixels and for an empty set.
+    """
+
+    images: np.ndarray
+    labels: np.ndarray
+    classes: int
+    label_names: tuple[str, ...] = ()
+    name: str = "images"
+
+    def __post_init__(self):
+        classes = positive(f"{self.name}: the number of classes", self.classes)
+        images = _checked_images(self.name, np.asarray(self.images))
+        labels = _checked_labels(self.name, np.asarray(self.labels), len(images), classes)
+        names = tuple(str(n) for n in self.label_names) or tuple(map(str, range(classes)))
+        if len(names) != classes:
+            raise UserError(f"{self.name}: {len(names)} label names for {classes} classes")
+        for field, value in zip(
+            ("images", "labels", "classes", "label_names"),
+            (images, labels, classes, names),
+            strict=True,
+        ):
+            object.__setattr__(self, field, value)
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    @functools.cached_property
+    def _moments(self) -> tuple[np.ndarray, np.ndarray]:
+        if self.images.dtype == np.uint8:
+            return _byte_moments(self.images)
+        axes = (0, 1, 2)
+        mean = self.images.mean(axes, dtype=np.float64)
+        return mean, self.images.std(axes, dtype=np.float64)
+
+    @property
+    def mean(self) -> np.ndarray:
+        """Mean of each channel, float32 [C], of pixels from 0 to 1."""
+        return self._moments[0].astype(np.float32)
+
+    @property
+    def std(self) -> np.ndarray:
+        """Standard deviation of each channel, float32 [C]; that of a constant channel is 1."""
+        std = self._moments[1].astype(np.float32)
+        # A constant float channel may miss zero by rounding, which would blow that rounding up.
+        return np.where(std > 1e-6, std, np.float32(1))
+
+    def normalise(self, pixels: np.ndarray) -> np.ndarray:
+        """Raw pixels [..., C] of this set's type, less `mean`, over `std`: float32 [..., C]."""
+        unit = np.float32(255 if self.images.dtype == np.uint8 else 1)
+        return (pixels.astype(np.float32) / unit - self.mean) / self.std
+
+    def normalised(self) -> np.ndarray:
+        """Every image with zero mean and unit deviation in each channel: float32 [N, H, W, C]."""
+        return self.normalise(self.images)
+
+
+def _checked_images(name: str, images: np.ndarray) -> np.ndarray:
+    """C-contiguous uint8 or float32 [N, H, W, C], or a `UserError`."""
+    if images.ndim != 4:
+        raise UserError(f"{name}: images must be [N, H, W, C], not of shape {images.shape}")
+    if 0 in images.shape:
+        raise UserError(f"{name}: there are no images (shape {images.shape})")
+    if images.shape[-1] not in (1, 3):
+        raise UserError(f"{name}: images must have 1 or 3 channels (last axis), not {images.shape}")
+    if images.dtype == np.uint8:
+        return np.ascontiguousarray(images)
+    if not np.issubdtype(images.dtype, np.floating):
+        raise UserError(f"{name}: images must be uint8 or float32, not {images.dtype}")
+    with np.errstate(over="ignore"):  # what overflows becomes infinite and is refused below
+        images = np.ascontiguousarray(images, dtype=np.float32)
+    bad = int(np.count_nonzero(~np.isfinite(images)))
+    if bad:
+        raise UserError(f"{name}: {bad} of {images.size} pixels are NaN or infinite")
+    return images
+
+
+def _checked_labels(name: str, labels: np.ndarray, count: int, classes: int) -> np.ndarray:
+    """C-contiguous int64 [count] from 0 to classes - 1, or a `UserError`."""
+    if labels.shape != (count,):
+        raise UserError(f"{name}: {count} images need labels of shape ({count},): {labels.shape}")
+    if not np.issubdtype(labels.dtype, np.integer):
+        raise UserError(f"{name}: labels must be integers, not {labels.dtype}")
+    low, high = int(labels.min()), int(labels.max())
+    if low < 0 or high >= classes:
+        raise UserError(
+            f"{name}: labels must be from 0 to {classes - 1}; these go from {low} to {high}"
+        )
+    return np.ascontiguousarray(labels, dtype=np.int64)
+
+
+def _byte_moments(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and deviation [C] of uint8 pixels over 255, by counting: exact, with no float copy."""
+    values = np.arange(256) / 255
+    counts = np.zeros((images.shape[-1], 256), np.int64)
+    for start in range(0, len(images), 1024):  # counting makes an int64 copy, so a part at a time
+        for channel, pixels in enumerate(np.moveaxis(images[start : start + 1024], -1, 0)):
+            counts[channel] += np.bincount(pixels.ravel(), minlength=256)
+    share = counts / counts.sum(axis=1, keepdims=True)
+    mean = share @ values
+    variance = np.sum(share * (values - mean[:, None]) ** 2, axis=1)
+    return mean, np.sqrt(variance)

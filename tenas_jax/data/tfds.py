@@ -1,0 +1,168 @@
+"""Labelled images from TensorFlow Datasets, read as NumPy arrays without TensorFlow.
+
+Only what is already prepared is read: nothing here downloads. TensorFlow Datasets is imported on
+use, since that is slow.
+"""
+
+import contextlib
+import functools
+import logging
+import re
+import warnings
+
+import numpy as np
+
+from tenas_jax.data.images import Images, positive
+from tenas_jax.data.resizing import resize_raw
+from tenas_jax.errors import UserError
+
+CHUNK = 1024  # examples that are decoded at a time
+# dataset/configuration:version. A community's namespace, "who:dataset", would reach the network.
+NAME = r"[A-Za-z_]\w*(/[\w.-]+)?(:[\d.*]+)?"
+
+
+class NoSuchDataset(LookupError):
+    """TensorFlow Datasets knows no such name; `args[0]` lists the names that it does know."""
+
+
+def load(
+    name: str,
+    split: str = "train",
+    *,
+    data_dir: str | None = None,
+    size: int | None = None,
+    limit: int | None = None,
+) -> Images:
+    """The `Images` of one split, or of the first `limit` examples of it.
+
+    name: as TensorFlow Datasets spells it, such as "cifar10" or "imagenet_resized/16x16".
+    split: also a slice, such as "train[:10%]".
+    data_dir: where it is prepared; `$TFDS_DATA_DIR` or ~/tensorflow_datasets by default.
+    size: resize every image to [size, size]; required where images differ in size.
+
+    Raises `NoSuchDataset` for a name that is not known, and `UserError` for what is not prepared
+    in a format that can be read, for another split and for data without labelled images.
+    """
+    if limit is not None:
+        limit = positive("limit", limit)
+    with _quiet():
+        builder = _builder(name, data_dir)
+        source = _source(builder, name, split, data_dir)
+        image_key, label_key = _keys(builder.info, name)
+        count = len(source) if limit is None else min(limit, len(source))
+        images, labels = [], []
+        for start in range(0, count, CHUNK):
+            examples = source.__getitems__(list(range(start, min(start + CHUNK, count))))
+            images.append(_stack(name, [e[image_key] for e in examples], size))
+            labels += [int(e[label_key]) for e in examples]
+    if not images:
+        raise UserError(f"{name}: split {split!r} holds no examples")
+    if len({part.shape[1:] for part in images}) > 1:
+        raise _varied(name, [part.shape[1:] for part in images])
+    kind = builder.info.features[label_key]
+    return Images(
+        images=np.concatenate(images),
+        labels=np.asarray(labels, np.int64),
+        classes=kind.num_classes,
+        label_names=tuple(kind.names or ()),
+        name=name,
+    )
+
+
+@contextlib.contextmanager
+def _quiet():
+    """Without the library's remarks, so that an error is one line and no warning is raised."""
+    logger = logging.getLogger("absl")
+    level = logger.level
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        logger.setLevel(logging.ERROR)
+        try:
+            yield
+        finally:
+            logger.setLevel(level)
+
+
+def _builder(name: str, data_dir: str | None):
+    """The builder of a dataset that is prepared."""
+    try:
+        import tensorflow_datasets as tfds
+    except ImportError as error:
+        raise UserError(
+            f"dataset {name!r} needs TensorFlow Datasets ({error}): pip install "
+            "tensorflow-datasets importlib_resources array_record; or use the dataset 'photos'"
+        ) from None
+    known = functools.partial(tfds.list_builders, with_community_datasets=False)
+    if not re.fullmatch(NAME, name):
+        raise NoSuchDataset(known())
+    try:
+        builder = tfds.builder(name, data_dir=data_dir)
+    except tfds.core.DatasetNotFoundError:
+        raise NoSuchDataset(known()) from None
+    except (ValueError, AssertionError) as error:  # no such configuration or version
+        reason = " ".join(str(error).split())[:300]
+        raise UserError(f"dataset {name!r}: {reason}") from None
+    if not builder.is_prepared():
+        raise _unprepared(name, data_dir, f"is not prepared in {builder.data_dir}")
+    return builder
+
+
+def _source(builder, name: str, split: str, data_dir: str | None):
+    """The examples of a split, which can be read in any order."""
+    splits = list(builder.info.splits)
+    try:
+        return builder.as_data_source(split)
+    except NotImplementedError:
+        raise _unprepared(
+            name, data_dir, f"is prepared in {builder.data_dir} in a format that needs TensorFlow"
+        ) from None
+    except ValueError:
+        raise UserError(
+            f"dataset {name!r} has no split {split!r}; available: {', '.join(splits)}"
+        ) from None
+
+
+def _unprepared(name: str, data_dir: str | None, problem: str) -> UserError:
+    """The error for a dataset that is known but cannot be read, with the way to get it."""
+    where = "" if data_dir is None else f", data_dir={str(data_dir)!r}"
+    return UserError(
+        f"dataset {name!r} {problem}; prepare it once where TensorFlow is installed: "
+        f'python -c "import tensorflow_datasets as tfds; tfds.builder({name!r}, '
+        f"file_format='array_record'{where}).download_and_prepare()\"; "
+        "or use the dataset 'photos', which needs no download"
+    )
+
+
+def _keys(info, name: str) -> tuple[str, str]:
+    """The names of the image and of its class among a dataset's features."""
+    import tensorflow_datasets as tfds
+
+    features = dict(info.features.items()) if hasattr(info.features, "items") else {}
+    # What the dataset itself calls input and target goes first: there may be several of each.
+    names = [k for k in info.supervised_keys or () if isinstance(k, str)] + list(features)
+
+    def first(kind):
+        return next((k for k in names if isinstance(features.get(k), kind)), None)
+
+    image, label = first(tfds.features.Image), first(tfds.features.ClassLabel)
+    if image is None or label is None:
+        raise UserError(f"dataset {name!r} has no labelled images; it has: {', '.join(features)}")
+    return image, label
+
+
+def _stack(name: str, images: list[np.ndarray], size: int | None) -> np.ndarray:
+    """Images [H, W, C] as one array [n, H, W, C], resized if `size` is given."""
+    if size is not None:
+        return np.concatenate([resize_raw(image[None], size) for image in images])
+    shapes = [image.shape for image in images]
+    if len(set(shapes)) > 1:
+        raise _varied(name, shapes)
+    return np.stack(images)
+
+
+def _varied(name: str, shapes: list[tuple]) -> UserError:
+    low, high = min(shapes), max(shapes)
+    return UserError(
+        f"the images of {name!r} differ in shape (such as {low} and {high}): "
+        "give a size to resize them to"
+    )

@@ -1,0 +1,147 @@
+"""TensorFlow Datasets: real CIFAR-10 where there is some, and small sets made here."""
+
+import io
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from tenas_jax import data
+from tenas_jax.errors import UserError
+
+HEIGHTS = (6, 7, 8)
+
+
+def test_cifar10(tfds_dir):
+    found = data.load("cifar-10", data_dir=tfds_dir, limit=1100)
+    assert found.images.shape == (1100, 32, 32, 3) and found.images.dtype == np.uint8
+    assert found.classes == 10 and set(found.labels) == set(range(10)) and found.name == "cifar10"
+    # The data set's published statistics; 1,100 images come this close.
+    np.testing.assert_allclose(found.mean, [0.4914, 0.4822, 0.4465], atol=0.02)
+    np.testing.assert_allclose(found.std, [0.247, 0.243, 0.262], atol=0.02)
+    few = data.load("cifar10", data_dir=tfds_dir, limit=3)
+    np.testing.assert_array_equal(few.images, found.images[:3])
+    assert len(data.load("cifar10", "train[10:15]", data_dir=tfds_dir)) == 5
+    small = data.load("cifar10", "test", data_dir=tfds_dir, limit=3, size=16)
+    assert small.images.shape == (3, 16, 16, 3)
+
+
+def test_cifar10_errors(tfds_dir):
+    for split in ("nope", "train[:"):
+        with pytest.raises(UserError, match="no split '.*'; available: train, test$"):
+            data.load("cifar10", split, data_dir=tfds_dir)
+    with pytest.raises(UserError, match="limit must be"):
+        data.load("cifar10", data_dir=tfds_dir, limit=0)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A TFDS folder with images of several heights, and with numbers that have no images."""
+    tfds = pytest.importorskip("tensorflow_datasets")
+    image_module = pytest.importorskip("PIL.Image")
+
+    def builder(name, features, examples, **settings):
+        def info(self):
+            return self.dataset_info_from_configs(
+                features=tfds.features.FeaturesDict(features), supervised_keys=None
+            )
+
+        members = {
+            "VERSION": tfds.core.Version("1.0.0"),
+            "_info": info,
+            "_split_generators": lambda self, _: {"train": self._generate_examples()},
+            "_generate_examples": lambda self: enumerate(examples),
+            "__module__": __name__,
+            "pkg_dir_path": folder,
+        }
+        made = type(name, (tfds.core.GeneratorBasedBuilder,), members)
+        made(data_dir=str(folder), **settings).download_and_prepare()
+
+    def png(height):
+        out = io.BytesIO()
+        image_module.fromarray(np.full((height, 5, 3), height * 10, np.uint8)).save(out, "PNG")
+        out.seek(0)
+        return out
+
+    folder = tmp_path_factory.mktemp("tfds")
+    label = tfds.features.ClassLabel(names=["six", "seven", "eight"])
+    features = {"picture": tfds.features.Image(shape=(None, None, 3)), "kind": label}
+    examples = [{"picture": png(h), "kind": h - 6} for h in HEIGHTS]
+    numbers = {"number": tfds.features.Scalar(np.int64)}
+    builder("TenasVaried", features, examples, file_format="array_record")
+    builder("TenasNumbers", numbers, [{"number": 1}], file_format="array_record")
+    return str(folder)
+
+
+def test_images_of_several_sizes_need_a_size(made):
+    with pytest.raises(UserError, match="differ in shape .*give a size"):
+        data.load("tenas_varied", data_dir=made)
+    found = data.load("tenas_varied", data_dir=made, size=4)
+    assert found.images.shape == (3, 4, 4, 3) and found.images.dtype == np.uint8
+    assert found.label_names == ("six", "seven", "eight")
+    expected = (found.labels + 6)[:, None, None, None] * 10
+    np.testing.assert_array_equal(found.images, np.broadcast_to(expected, found.images.shape))
+    assert sorted(found.labels) == [0, 1, 2]
+
+
+def test_data_without_labelled_images(made):
+    with pytest.raises(UserError, match="no labelled images; it has: number"):
+        data.load("tenas_numbers", data_dir=made)
+
+
+def test_not_prepared_says_how_to_and_downloads_nothing(tmp_path, capfd):
+    with pytest.raises(UserError) as error:
+        data.load("cifar100", data_dir=tmp_path)
+    message = str(error.value)
+    assert "\n" not in message and "'cifar100' is not prepared in" in message
+    assert (
+        "tfds.builder('cifar100', file_format='array_record', "
+        f"data_dir={str(tmp_path)!r}).download_and_prepare()" in message
+    )
+    assert "'photos'" in message
+    assert list(tmp_path.iterdir()) == []
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("cifar11", r"unknown dataset 'cifar11' \(did you mean 'cifar10'\?\); valid: photos, "),
+        ("svhn_croped", r"did you mean 'svhn_cropped'\?"),
+        ("", "unknown dataset '';"),
+        ("some where/else", "unknown dataset 'some where/else'"),
+        ("huggingface:cifar10", "unknown dataset 'huggingface:cifar10'"),
+        ("imagenet_resized/17x17", "dataset 'imagenet_resized/17x17': .*17x17 not found"),
+        ("cifar10:9.9.9", "dataset 'cifar10:9.9.9': .*cannot be loaded at version"),
+    ],
+)
+def test_unknown_names(name, message, tmp_path):
+    with pytest.raises(UserError, match=message) as error:
+        data.load(name, data_dir=tmp_path)
+    assert "\n" not in str(error.value) and len(str(error.value)) < 500
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_tensorflow_datasets(monkeypatch):
+    monkeypatch.setitem(sys.modules, "tensorflow_datasets", None)
+    with pytest.raises(UserError, match="needs TensorFlow Datasets .*pip install"):
+        data.load("cifar10")
+
+
+def test_aliases_lead_to_sources():
+    assert set(data.ALIASES.values()) <= set(data.SOURCES)
+    assert not set(data.ALIASES) & set(data.SOURCES)
+    assert data.load("skimage", limit=1).name == "photos"
+
+
+def test_import_is_light(tfds_dir):
+    code = f"""
+import sys
+import tenas_jax.data
+heavy = {{"tensorflow", "tensorflow_datasets", "skimage", "PIL"}}
+assert not heavy & set(sys.modules), heavy & set(sys.modules)
+tenas_jax.data.load("cifar10", data_dir={tfds_dir!r}, limit=2)
+assert "tensorflow" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)
