@@ -1,0 +1,48 @@
+"""What every command shares: a user's mistake is one line on standard error, and exit status 2."""
+
+import functools
+import os
+import sys
+from collections.abc import Callable
+
+from absl import flags
+
+from tenas_jax.errors import UserError
+
+# JAX's complaint about accelerators that are not there is no news to the user of a laptop.
+os.environ.setdefault("TPU_MIN_LOG_LEVEL", "3")
+
+
+def main_without_traceback(main: Callable[[list[str]], int | None]) -> Callable[[list[str]], None]:
+    """`main` for `absl.app.run`, with a `UserError` printed instead of raised."""
+
+    @functools.wraps(main)
+    def wrapped(argv: list[str]) -> None:
+        if len(argv) > 1:
+            _fail(f"unexpected argument {argv[1]!r}; flags look like --name=value")
+        try:
+            status = main(argv)
+        except UserError as error:
+            _fail(str(error))
+        except KeyboardInterrupt:
+            print("interrupted", file=sys.stderr)
+            status = 130
+        sys.exit(status or 0)
+
+    return wrapped
+
+
+def parse_flags(argv: list[str]) -> list[str]:
+    """absl's parsing, with a mistake in a flag or config field in one line."""
+    try:
+        return flags.FLAGS(argv)
+    except flags.Error as error:
+        _fail(str(error))
+    # What config_flags raises for a missing file, an unknown field or a value of the wrong type.
+    except (OSError, AttributeError, KeyError, TypeError, ValueError) as error:
+        _fail(error.args[0] if error.args and isinstance(error.args[0], str) else str(error))
+
+
+def _fail(message: str) -> None:
+    print("error: " + " ".join(message.split()), file=sys.stderr)
+    sys.exit(2)

@@ -1,0 +1,63 @@
+"""Searches a space without training anything.
+
+    python -m experiments.search --config=configs/tenas_photos.py --workdir=runs/photos
+
+Killed and started again, it goes on where it was; a finished search says so and shows its result.
+"""
+
+import sys
+
+from absl import app, flags
+from ml_collections import config_flags
+
+from experiments.command import main_without_traceback, parse_flags
+from tenas_jax import data, presets, spaces
+from tenas_jax.benchmarks import Table
+from tenas_jax.evaluate import Evaluator
+from tenas_jax.records import Workdir
+from tenas_jax.search import search, strategy
+from tenas_jax.search.progress import bar
+from tenas_jax.search.summary import write_summary
+
+FLAGS = flags.FLAGS
+config_flags.DEFINE_config_file("config", None, "What to do: a file in configs/.")
+flags.DEFINE_string("workdir", None, "Folder that records the run, and from which it resumes.")
+flags.mark_flags_as_required(["config", "workdir"])
+
+# Fields of a config that are not fields of a protocol.
+TASK = ("space", "strategy", "preset", "seed", "data", "split", "data_dir", "size", "limit",
+        "benchmark_table")  # fmt: skip
+
+
+def run(config: dict, workdir: str) -> dict:
+    """Runs or resumes a search and returns its summary."""
+    space = spaces.get(config["space"])
+    table = Table.load(config["benchmark_table"], space) if config["benchmark_table"] else None
+    overrides = {name: value for name, value in config.items() if name not in TASK}
+    protocol = presets.protocol(config["preset"], **overrides)
+    plan = strategy(config["strategy"], space, protocol)
+    images = data.load(
+        config["data"],
+        config["split"],
+        data_dir=config["data_dir"],
+        size=config["size"],
+        limit=config["limit"],
+    )
+    evaluator = Evaluator(space, images, protocol, seed=config["seed"])
+    ignore = ("benchmark_table", "data_dir")  # where things lie does not change the result
+    with Workdir.open(workdir, config, ignore=ignore) as record:
+        finished = (record.load_checkpoint() or {}).get("done", False)
+        if finished:
+            print(f"{workdir} is finished; its result:", file=sys.stderr)
+        with bar() as progress:
+            search(plan, evaluator, record, progress)
+        return write_summary(plan, evaluator, record, table, config["preset"])
+
+
+def main(argv: list[str]) -> None:
+    del argv
+    run(FLAGS.config.to_dict(), FLAGS.workdir)
+
+
+if __name__ == "__main__":
+    app.run(main_without_traceback(main), flags_parser=parse_flags)

@@ -1,0 +1,57 @@
+"""Recomputes a folder of golden cases and says how far off each number is.
+
+    python -m experiments.verify --golden=tests/golden
+
+Runs every case on both engines, in float64 and float32. Exits 1 if a number is beyond tolerance
+(relative 1e-6 in float64, 1e-3 in float32).
+"""
+
+import jax
+from absl import app, flags
+
+from experiments.command import main_without_traceback
+from tenas_jax import golden
+from tenas_jax.errors import lookup
+from tenas_jax.ntk import ENGINES
+from tenas_jax.report.tables import format_table
+
+FLAGS = flags.FLAGS
+flags.DEFINE_string("golden", None, "Folder of golden cases: ntk.json, linear_regions.json.")
+flags.DEFINE_list("engine", sorted(ENGINES), "Engines to run.")
+flags.DEFINE_list("dtype", sorted(golden.TOLERANCES), "Precisions to run: float64, float32.")
+flags.mark_flag_as_required("golden")
+
+
+def verify(folder: str, engines: list[str], dtypes: list[str]) -> int:
+    """Prints a row a number and returns how many are beyond tolerance."""
+    cases, skipped = golden.read(folder)
+    for name in skipped:
+        print(f"skipped, not built yet: {name}")
+    failures, count = 0, 0
+    for dtype in dtypes:
+        tolerance = lookup("precision", golden.TOLERANCES, dtype)
+        for engine in engines:
+            lookup("engine", ENGINES, engine)
+            print(f"\n{dtype}, engine {engine}, tolerance {tolerance:g}", flush=True)
+            rows = []
+            with jax.enable_x64(dtype == "float64"):
+                for kind, case in cases:
+                    rows += golden.CHECKS[kind](case, dtype, engine)
+            bad = [not row.error <= tolerance for row in rows]  # a NaN is beyond any tolerance
+            table = [
+                (r.name, r.quantity, f"{r.value:.9g}", f"{r.reference:.9g}", f"{r.error:.1e}", mark)
+                for r, mark in zip(rows, ["BEYOND" if b else "ok" for b in bad], strict=True)
+            ]
+            print(format_table(("case", "quantity", "value", "reference", "error", ""), table))
+            failures, count = failures + sum(bad), count + len(rows)
+    print(f"\n{count - failures} of {count} numbers within tolerance")
+    return failures
+
+
+def main(argv: list[str]) -> int:
+    del argv
+    return 1 if verify(FLAGS.golden, FLAGS.engine, FLAGS.dtype) else 0
+
+
+if __name__ == "__main__":
+    app.run(main_without_traceback(main))

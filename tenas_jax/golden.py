@@ -1,0 +1,180 @@
+"""Golden cases: weights and inputs that anyone can rebuild from a recipe, and what they must give.
+
+The values were computed in float64 with the programs released with TE-NAS (commit 9df78ff). A
+parameter's value depends on its name alone: standard normal numbers from a generator seeded by the
+CRC-32 of the name, then scaled by what kind of parameter it is.
+"""
+
+import json
+import math
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import traverse_util
+
+from tenas_jax.errors import UserError
+from tenas_jax.metrics import Batch, linear_regions
+from tenas_jax.metrics.relu_patterns import relu_inputs
+from tenas_jax.networks import NETWORKS, Network, Params, variant
+from tenas_jax.ntk import ntk
+
+TOLERANCES = {"float64": 1e-6, "float32": 1e-3}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One number recomputed: what it is, what it came out as, what it should be.
+
+    `scale` is what the error is relative to: the reference itself, or for an entry of a vector the
+    vector's largest.
+    """
+
+    name: str
+    quantity: str
+    value: float
+    reference: float
+    scale: float
+
+    @property
+    def error(self) -> float:
+        """|value − reference| / |scale|."""
+        return abs(self.value - self.reference) / abs(self.scale)
+
+
+def parameter(key: str, shape: tuple[int, ...]) -> np.ndarray:
+    """A parameter's golden value, float64 [shape], from its name."""
+    z = np.random.default_rng(zlib.crc32(key.encode())).standard_normal(shape)
+    kind = key.rsplit("/", 1)[-1]
+    if kind == "kernel":
+        fan_out = shape[-1] * math.prod(shape[:-2])
+        return z * math.sqrt(2 / fan_out)
+    return 1 + 0.1 * z if kind == "scale" else 0.1 * z
+
+
+def golden_key(path: str) -> str:
+    """The name in the golden files of one of our parameters: lists are folders there."""
+    return path.replace("cells_", "cells/").replace("edges_", "edges/")
+
+
+def parameters(network: Network, images: jax.Array) -> Params:
+    """The golden parameters of a network, in the dtype of the images."""
+    shapes = jax.eval_shape(lambda key: network.init(key, images), jax.random.key(0))
+    flat = traverse_util.flatten_dict(shapes, sep="/")
+    values = {
+        path: jnp.asarray(parameter(golden_key(path), leaf.shape), images.dtype)
+        for path, leaf in flat.items()
+    }
+    return traverse_util.unflatten_dict(values, sep="/")
+
+
+def images(seed: int, shape: list[int], dtype: str) -> jax.Array:
+    """Golden images: standard normal numbers [shape]."""
+    return jnp.asarray(np.random.default_rng(seed).standard_normal(shape), dtype)
+
+
+def network(case: dict, name: str, form: str) -> Network:
+    """The scoring network of a case, with the case's mask."""
+    module = variant(case["space"], name).build(form=form)
+    return Network(module, jnp.asarray(case["mask"], jnp.float32))
+
+
+def check_ntk(case: dict, dtype: str, engine: str, form: str = "auto") -> Iterator[Row]:
+    """Recomputes one case of `ntk.json`: logits, kernel row, extreme eigenvalues, κ.
+
+    The errors of a vector are relative to its largest entry, and the worst entry is shown. In
+    float32 the kernel's row leaves out images at a kink, see `kinks`.
+    """
+    x = images(case["input"]["seed"], case["input"]["shape"], dtype)
+    net = network(case, "ntk", form)
+    params = parameters(net, x)
+    name = f"ntk: {case['name']}, N = {len(x)}"
+    yield _worst(name, "logits of the first image", net(params, x)[0], case["logits_first"])
+    kernel = np.asarray(_ntk(net, params, x, engine=engine))
+    whole = np.setdiff1d(np.arange(len(x)), kinks(case, form) if dtype == "float32" else [])
+    left_out = len(x) - len(whole)
+    quantity = "kernel's first row" + (f", {left_out} at a kink left out" if left_out else "")
+    yield _worst(name, quantity, kernel[0][whole], np.asarray(case["ntk_row0"])[whole])
+    eigenvalues = np.linalg.eigvalsh(kernel)
+    yield _scalar(name, "smallest eigenvalue", eigenvalues[0], case["eig_min"])
+    yield _scalar(name, "largest eigenvalue", eigenvalues[-1], case["eig_max"])
+    kappa = eigenvalues[-1] / eigenvalues[0]
+    yield _scalar(name, "condition number", kappa, case["condition_number"])
+
+
+def kinks(case: dict, form: str = "auto") -> np.ndarray:
+    """The images of a case that have a ReLU within float32's rounding of its kink.
+
+    At a kink the derivative jumps, so that the rounding of the forward pass decides the kernel's
+    entries for that image: an error there of up to 2e-3 was seen, on either side of which float32
+    is right. They are found in float64, as images with |input| < 1e-6 to some ReLU (inputs are of
+    order one), so they do not depend on how a program rounds.
+    """
+    with jax.enable_x64(True):
+        x = images(case["input"]["seed"], case["input"]["shape"], "float64")
+        net = network(case, "ntk", form)
+        params = parameters(net, x)
+        inputs = jax.jit(lambda x: relu_inputs(lambda x: net(params, x), x))(x)
+        # A ReLU that is switched off is given exact zeros, in any precision.
+        near = (jnp.abs(inputs) < 1e-6) & (inputs != 0)
+        return np.flatnonzero(np.asarray(near.any(axis=1)))
+
+
+def check_linear_regions(case: dict, dtype: str, engine: str, form: str = "auto") -> Iterator[Row]:
+    """Recomputes one case of `linear_regions.json`; the engine plays no part in it."""
+    del engine
+    shape = case["input"]["shape"]
+    x = jnp.concatenate([images(seed, shape, dtype) for seed in case["input"]["seeds"]])
+    net = network(case, "thin", form)
+    params = parameters(net, x[:1])
+    regions = _regions(net, params, Batch(x), jax.random.key(0), pass_size=shape[0])
+    yield _scalar(f"linear regions: {case['name']}", "regions", regions, case["regions"])
+
+
+_ntk = jax.jit(ntk, static_argnames="engine")
+_regions = jax.jit(linear_regions, static_argnames="pass_size")
+
+# file of golden cases -> how one of its cases is recomputed
+CHECKS = {"ntk": check_ntk, "linear_regions": check_linear_regions}
+
+
+def read(folder: str) -> tuple[list[tuple[str, dict]], list[str]]:
+    """The cases of a folder: those that can be recomputed, as (kind, case), and names of the rest.
+
+    Raises:
+        UserError: the folder does not exist, holds no cases, or a file in it is not JSON.
+    """
+    files = sorted(Path(folder).glob("*.json"))
+    cases, skipped = [], []
+    for file in files:
+        if file.stem == "parameters":  # shapes only: our networks know their own
+            continue
+        try:
+            entries = json.loads(file.read_text())
+        except (OSError, ValueError) as error:
+            raise UserError(f"cannot read {file}: {error}") from error
+        for case in entries:
+            space = case.get("space", file.stem)
+            if file.stem in CHECKS and space in NETWORKS:
+                cases.append((file.stem, case))
+            else:
+                skipped.append(f"{file.stem}: {space}, {case.get('name', case.get('arch'))}")
+    if not cases and not skipped:
+        raise UserError(f"{folder!r} holds no golden cases (files such as ntk.json)")
+    return cases, skipped
+
+
+def _worst(name: str, quantity: str, values: jax.Array, references: list[float]) -> Row:
+    """The entry that is furthest off."""
+    values, references = np.asarray(values, float), np.asarray(references)
+    at = int(np.abs(values - references).argmax())
+    largest = float(np.abs(references).max())
+    return Row(name, quantity, float(values[at]), float(references[at]), largest)
+
+
+def _scalar(name: str, quantity: str, value: float, reference: float) -> Row:
+    return Row(name, quantity, float(value), float(reference), float(reference))

@@ -1,0 +1,89 @@
+"""The number of linear regions that a batch of inputs falls into. Higher is more expressive.
+
+R = #{distinct rows of A}, A[s, v] = 1 if the v-th ReLU output is positive for sample s.
+
+Source: Chen, Gong and Wang, 2021 (TE-NAS), arXiv:2102.11535, after Xiong et al., 2020,
+arXiv:2003.00680. The released program finds distinct rows by an S × S product of A, in half
+precision; here rows are packed into 64-bit words on the device and counted by a sort, which is
+exact for up to 64 ReLU outputs a sample (the thin NAS-Bench-201 network has 36). Wider patterns are
+hashed to 64 bits by random parities: two distinct patterns collide with probability 2^-64, so that
+among S samples any collision at all has probability below S² 2^-65, 2.4e-13 for S = 3000, and it
+could only lower R.
+
+The paper counts on images; its program on 3 × 3 crops of one channel, in a network of one channel
+without stem, because larger inputs put almost every sample in a region of its own: the count
+saturates at S.
+"""
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from tenas_jax.errors import UserError
+from tenas_jax.metrics.batch import Batch
+from tenas_jax.metrics.relu_patterns import relu_patterns
+from tenas_jax.networks.network import Network, Params
+
+WORDS = 2  # of 32 bits, for each pattern
+
+
+def linear_regions(
+    network: Network, params: Params, batch: Batch, key: jax.Array, *, pass_size: int = 1000
+) -> jax.Array:
+    """R for the images of a batch.
+
+    Args:
+        network: the network whose ReLUs count.
+        params: its parameters.
+        batch: images [S, H, W, C].
+        key: draws the parities of patterns wider than 64; unused otherwise.
+        pass_size: images that go through the network together, and so share batch statistics (1000
+            in the released program, which makes three such passes). It must divide S.
+
+    Returns:
+        int32 scalar between 1 and S; higher is more expressive.
+
+    Raises:
+        UserError: S is not a multiple of `pass_size`, or the network has no ReLU.
+    """
+    images = batch.images
+    pass_size = min(pass_size, len(images))
+    if len(images) % pass_size:
+        raise UserError(f"{len(images)} images do not divide into passes of {pass_size}")
+    passes = images.reshape(-1, pass_size, *images.shape[1:])
+    # Unrolled, since XLA's CPU convolutions are slow inside a device loop.
+    words = [
+        pack(relu_patterns(lambda x: network(params, x), some_images), key)
+        for some_images in passes
+    ]
+    return count_distinct(jnp.concatenate(words))
+
+
+def pack(patterns: jax.Array, key: jax.Array) -> jax.Array:
+    """Patterns as words that are equal where the patterns are.
+
+    Args:
+        patterns: bool [S, V].
+        key: the same for all patterns that are compared.
+
+    Returns:
+        uint32 [S, 2]: the bits themselves if V ≤ 64, else 64 random parities of them.
+    """
+    bits = 32 * WORDS
+    width = patterns.shape[1]
+    if width <= bits:
+        patterns = jnp.pad(patterns, ((0, 0), (0, bits - width)))
+    else:
+        subsets = jax.random.bernoulli(key, 0.5, (width, bits)).astype(jnp.float32)
+        # Sums of up to 2^24 zeros and ones are exact in float32.
+        ones = jnp.dot(patterns.astype(jnp.float32), subsets, precision=lax.Precision.HIGHEST)
+        patterns = ones.astype(jnp.int32) % 2 == 1
+    powers = jnp.left_shift(jnp.uint32(1), jnp.arange(32, dtype=jnp.uint32))
+    grouped = patterns.reshape(len(patterns), WORDS, 32).astype(jnp.uint32)
+    return (grouped * powers[None, None, :]).sum(-1, dtype=jnp.uint32)
+
+
+def count_distinct(words: jax.Array) -> jax.Array:
+    """The number of distinct rows of uint32 [S, 2], int32: one sort, and a look at neighbours."""
+    high, low = lax.sort((words[:, 0], words[:, 1]), num_keys=2)
+    return 1 + ((high[1:] != high[:-1]) | (low[1:] != low[:-1])).sum(dtype=jnp.int32)

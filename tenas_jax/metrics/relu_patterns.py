@@ -1,0 +1,102 @@
+"""Which side of every ReLU a sample falls on, for any Flax module.
+
+A ReLU network is linear on each set of inputs that share the signs of all its ReLUs. The signs are
+read off the traced program, so the module needs no hooks and no change: every `max(x, 0)` in it,
+which is what `jax.nn.relu` traces to, is a ReLU.
+"""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.extend import core
+
+from tenas_jax.errors import UserError
+
+# Primitives that hold a program of their own, with the parameter that names it.
+_INNER = {
+    "jit": "jaxpr",
+    "pjit": "jaxpr",
+    "closed_call": "call_jaxpr",
+    "custom_jvp_call": "call_jaxpr",
+    "custom_vjp_call": "call_jaxpr",
+    "remat": "jaxpr",
+    "remat2": "jaxpr",
+    "checkpoint": "jaxpr",
+}
+_LOOPS = ("while", "scan", "cond")
+
+
+def relu_patterns(f: Callable, x: jax.Array) -> jax.Array:
+    """The sign pattern of each sample: 1 where a ReLU's input is positive.
+
+    Args:
+        f: a function of a batch [N, ...], such as a network with its parameters.
+        x: the batch.
+
+    Returns:
+        bool [N, V], V being the outputs of all ReLUs for one sample, in the program's order.
+
+    Raises:
+        UserError: there is no ReLU, or one inside a loop.
+    """
+    return relu_inputs(f, x) > 0
+
+
+def relu_inputs(f: Callable, x: jax.Array) -> jax.Array:
+    """What every ReLU is given, [N, V]; see `relu_patterns`."""
+    closed = jax.make_jaxpr(f)(x)
+    found: list[jax.Array] = []
+    _run(closed.jaxpr, closed.consts, [x], found)
+    if not found:
+        raise UserError(
+            "linear regions need a network with ReLU, but its program holds no max(x, 0)"
+        )
+    for array in found:
+        if array.ndim == 0 or array.shape[0] != x.shape[0]:
+            raise UserError(
+                f"a ReLU's input has shape {array.shape}; its first axis must be the batch of "
+                f"{x.shape[0]} samples"
+            )
+    return jnp.concatenate([array.reshape(len(x), -1) for array in found], axis=1)
+
+
+def _run(jaxpr, consts: list, args: list, found: list) -> list:
+    """Evaluates a program, appending the input of every ReLU to `found`."""
+    values = dict(zip(jaxpr.constvars, consts, strict=True))
+    values.update(zip(jaxpr.invars, args, strict=True))
+
+    def read(atom):
+        return atom.val if isinstance(atom, core.Literal) else values[atom]
+
+    for eqn in jaxpr.eqns:
+        inputs = [read(atom) for atom in eqn.invars]
+        name = eqn.primitive.name
+        if name in _INNER:
+            inner = eqn.params[_INNER[name]]
+            closed = isinstance(inner, core.ClosedJaxpr)
+            results = _run(
+                inner.jaxpr if closed else inner, inner.consts if closed else [], inputs, found
+            )
+        else:
+            if name in _LOOPS and _holds_max(eqn):
+                raise UserError(f"a ReLU inside `{name}` cannot be counted; unroll the loop")
+            results = eqn.primitive.bind(*inputs, **eqn.primitive.get_bind_params(eqn.params))
+            results = results if eqn.primitive.multiple_results else [results]
+            if name == "max" and any(map(_is_zero, inputs)):
+                found.append(inputs[1] if _is_zero(inputs[0]) else inputs[0])
+        values.update(zip(eqn.outvars, results, strict=True))
+    return [read(atom) for atom in jaxpr.outvars]
+
+
+def _is_zero(value) -> bool:
+    """Whether a value is the constant zero of the program's text, not an array that may be zero."""
+    return not isinstance(value, jax.Array) and np.ndim(value) == 0 and float(value) == 0
+
+
+def _holds_max(eqn) -> bool:
+    """Whether a loop's body, at any depth, takes a maximum."""
+    inner = [getattr(v, "jaxpr", v) for v in jax.tree.leaves(list(eqn.params.values()))]
+    bodies = [body for body in inner if hasattr(body, "eqns")]
+    return any(e.primitive.name == "max" or _holds_max(e) for body in bodies for e in body.eqns)

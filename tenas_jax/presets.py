@@ -1,0 +1,75 @@
+"""How an architecture is scored, and the two named ways of doing it.
+
+`reference` is what the program released with TE-NAS (commit 9df78ff) does on NAS-Bench-201, `paper`
+what the paper (Chen, Gong and Wang, 2021, arXiv:2102.11535) describes. They differ in more than a
+detail; a result must say which it used.
+"""
+
+from dataclasses import dataclass, fields, replace
+
+from tenas_jax.errors import UserError, lookup, unknown
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """Everything that a score depends on beside the architecture, the data and the seed.
+
+    Attributes:
+        metrics: names of the metrics, in `tenas_jax.metrics.METRICS`.
+        batch_size: images N of the kernel.
+        repeats: batches a score is averaged over.
+        redraw_weights: whether each repeat draws new weights, or a new batch alone.
+        initialiser: of the kernels, in `tenas_jax.networks.INITIALISERS`.
+        patches: inputs S on which linear regions are counted.
+        augment: whether images are flipped and shifted at random.
+        decimals: decimal places that a relative change is rounded to in each repeat, or None.
+        significant: significant figures at which mean changes tie, or None.
+        engine: of the kernel, in `tenas_jax.ntk.ENGINES`, or `auto`.
+        chunk: cotangents in memory at a time (engine `jacobian`), or None for all.
+    """
+
+    metrics: tuple[str, ...] = ("condition_number", "linear_regions")
+    batch_size: int = 72
+    repeats: int = 3
+    redraw_weights: bool = False
+    initialiser: str = "pytorch_default"
+    patches: int = 3000
+    augment: bool = True
+    decimals: int | None = 3
+    significant: int | None = 3
+    engine: str = "auto"
+    chunk: int | None = None
+
+    def __post_init__(self):
+        for name in ("batch_size", "repeats", "patches"):
+            if getattr(self, name) < 1:
+                raise UserError(f"{name} must be at least 1, not {getattr(self, name)}")
+        if self.chunk is not None and self.chunk < 1:
+            raise UserError(f"chunk must be at least 1, not {self.chunk}")
+
+
+PRESETS: dict[str, Protocol] = {
+    "reference": Protocol(),
+    "paper": Protocol(
+        batch_size=32,
+        redraw_weights=True,
+        initialiser="kaiming_normal_fan_in",
+        patches=5000,
+        decimals=None,
+        significant=None,
+    ),
+}
+
+
+def protocol(preset: str, **overrides) -> Protocol:
+    """A preset with some fields replaced; an override of None leaves the preset's value.
+
+    Raises:
+        UserError: an unknown preset or field.
+    """
+    base = lookup("preset", PRESETS, preset)
+    valid = [field.name for field in fields(Protocol)]
+    for name in overrides:
+        if name not in valid:
+            raise unknown("field of a protocol", name, valid)
+    return replace(base, **{k: v for k, v in overrides.items() if v is not None})

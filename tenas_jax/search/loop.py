@@ -1,0 +1,58 @@
+"""The loop that all strategies share: ask, score, record, tell, checkpoint."""
+
+from collections.abc import Callable
+
+from tenas_jax.evaluate import Evaluator, Score
+from tenas_jax.records import Workdir
+from tenas_jax.search.strategy import Strategy
+
+Progress = Callable[[int, int, int], None]  # round, scored, of how many
+
+
+def search(
+    strategy: Strategy, evaluator: Evaluator, workdir: Workdir, progress: Progress | None = None
+) -> None:
+    """Runs a strategy to its end, resuming from what the workdir holds.
+
+    Every score is recorded as soon as it is there, and a state is saved after every round: a run
+    that is killed and started again asks the same masks, finds the scores that were recorded, and
+    goes on; since a score depends on mask, round and seed alone, it ends with the same result.
+
+    Args:
+        strategy: in its first state.
+        evaluator: scores what the strategy asks.
+        workdir: open for this run.
+        progress: called after each score.
+    """
+    state = workdir.load_checkpoint()
+    if state is not None:
+        strategy.restore(state)
+    recorded: dict[int, dict[str, Score]] = {}
+    for record in workdir.records():
+        recorded.setdefault(record["round"], {})[record["key"]] = Score.from_record(record)
+    while not strategy.done:
+        masks = strategy.ask()
+        known = recorded.get(strategy.round, {})
+        scores: list[Score | None] = [None] * len(masks)
+        for done, (i, key, score, new) in enumerate(
+            evaluator.score(masks, strategy.round, known), 1
+        ):
+            scores[i] = score
+            if new:
+                workdir.append(_record(strategy.round, key, masks[i], evaluator, score))
+            if progress is not None:
+                progress(strategy.round, done, len(masks))
+        strategy.tell(scores)
+        workdir.save_checkpoint(strategy.state())
+
+
+def _record(round_: int, key: str, mask, evaluator: Evaluator, score: Score) -> dict:
+    """A line of `records.jsonl`."""
+    return {
+        "round": round_,
+        "key": key,
+        "mask": mask.tolist(),
+        "description": evaluator.space.describe(mask),
+        "engine": evaluator.engine,
+        **score.to_record(),
+    }
