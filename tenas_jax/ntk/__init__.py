@@ -8,7 +8,7 @@ from flax import traverse_util
 from tenas_jax.errors import UserError, lookup
 from tenas_jax.networks.network import Network, Params
 from tenas_jax.ntk import jacobian
-from tenas_jax.ntk.spectrum import FLAGS, Conditioning, conditioning, spectrum
+from tenas_jax.ntk.spectrum import FLAGS, OK, Conditioning, conditioning, spectrum
 
 # The last name of a parameter says whether it takes part: weights do, biases do not.
 WEIGHTS = ("kernel", "scale")
@@ -80,4 +80,13 @@ def ntk(
     return kernel(summed_logits, taking_part, images, images2, chunk=chunk)
 
 
-__all__ = ["ENGINES", "FLAGS", "Conditioning", "conditioning", "ntk", "resolve_engine", "spectrum"]
+__all__ = [
+    "ENGINES",
+    "FLAGS",
+    "OK",
+    "Conditioning",
+    "conditioning",
+    "ntk",
+    "resolve_engine",
+    "spectrum",
+]

@@ -1,0 +1,89 @@
+"""How well scores at initialisation rank trained accuracies: Kendall's τ on random architectures.
+
+    python -m experiments.correlate --table=accuracy.csv --workdir=runs/tau \
+        --data=cifar10 --data_dir=DIR --count=1000
+
+Every score is recorded, so a run that is killed goes on where it was.
+"""
+
+import numpy as np
+from absl import app, flags
+from scipy.stats import kendalltau, rankdata
+
+from experiments.command import main_without_traceback, parse_flags
+from tenas_jax import Evaluator, Score, data, metrics, presets, spaces
+from tenas_jax.benchmarks import Table
+from tenas_jax.records import Workdir
+from tenas_jax.report.tables import format_table
+from tenas_jax.search.progress import bar
+
+FLAGS = flags.FLAGS
+flags.DEFINE_string("table", None, "CSV of trained accuracies: a column arch, others numbers.")
+flags.DEFINE_string("workdir", None, "Folder that records the scores.")
+flags.DEFINE_list("columns", ["cifar10_test", "cifar100_test", "imagenet16_120_test"], "Columns.")
+flags.DEFINE_string("space", "nas_bench_201", "Space of the architectures.")
+flags.DEFINE_string("preset", "reference", "How they are scored: reference or paper.")
+flags.DEFINE_string("data", "cifar10", "Where images come from.")
+flags.DEFINE_string("data_dir", None, "TFDS folder.")
+flags.DEFINE_integer("count", 1000, "Random architectures.", lower_bound=3)
+flags.DEFINE_integer("batch_size", 16, "Images N of the kernel.", lower_bound=2)
+flags.DEFINE_integer("repeats", 2, "Batches that are averaged.", lower_bound=1)
+flags.DEFINE_integer("seed", 0, "Of the sample, weights and batches.", lower_bound=0)
+flags.mark_flags_as_required(["table", "workdir"])
+
+
+def rank_badness(scores: list[Score], name: str) -> np.ndarray:
+    """Ranks [architectures], 1 for the best; what is flagged ranks last."""
+    values = np.array([score.mean(name) for score in scores])
+    values = -values if metrics.metric(name).higher_is_better else values
+    return rankdata(np.where(np.isfinite(values), values, np.inf))
+
+
+def tau(badness: np.ndarray, accuracy: np.ndarray, rng: np.random.Generator) -> tuple:
+    """τ-b of goodness and accuracy, with a 95 % bootstrap interval over architectures."""
+    n = len(accuracy)
+    draws = [
+        kendalltau(-badness[i], accuracy[i]).statistic for i in rng.integers(n, size=(1000, n))
+    ]
+    low, high = np.percentile(draws, [2.5, 97.5])
+    return kendalltau(-badness, accuracy).statistic, low, high
+
+
+def main(argv: list[str]) -> None:
+    del argv
+    space = spaces.get(FLAGS.space)
+    table = Table.load(FLAGS.table, space)
+    protocol = presets.protocol(FLAGS.preset, batch_size=FLAGS.batch_size, repeats=FLAGS.repeats)
+    images = data.load(FLAGS.data, data_dir=FLAGS.data_dir)
+    # Each by its own weights: equal forms are not shared, so that no two scores depend.
+    evaluator = Evaluator(space, images, protocol, seed=FLAGS.seed, share_equal=False)
+    rng = np.random.default_rng(FLAGS.seed)
+    numbers = rng.choice(space.size, size=min(FLAGS.count, space.size), replace=False)
+    archs = [space.from_index(int(i)) for i in numbers]
+    config = {
+        n: FLAGS[n].value for n in ("space", "preset", "data", "batch_size", "repeats", "seed")
+    }
+    with Workdir.open(FLAGS.workdir, config) as record, bar() as progress:
+        known = {r["key"]: Score.from_record(r) for r in record.records()}
+        scores: list[Score] = [None] * len(archs)
+        masks = [space.to_mask(arch) for arch in archs]
+        for done, (i, key, score, new) in enumerate(evaluator.score(masks, 0, known), 1):
+            scores[i] = score
+            if new:
+                record.append({"arch": space.to_string(archs[i]), "key": key, **score.to_record()})
+            progress(0, done, len(archs))
+    ranks = {name: rank_badness(scores, name) for name in protocol.metrics}
+    ranks["rank sum"] = sum(ranks.values())
+    rows = []
+    for column in FLAGS.columns:
+        accuracy = table.column(column, [space.to_string(arch) for arch in archs])
+        for name, badness in ranks.items():
+            rows.append((column, name, *(f"{v:.3f}" for v in tau(badness, accuracy, rng))))
+    print(format_table(("accuracy", "score", "tau", "2.5 %", "97.5 %"), rows))
+    seconds = np.mean([score.seconds for score in scores])
+    print(f"{len(archs)} architectures, preset {FLAGS.preset}, {FLAGS.data}, "
+          f"N = {FLAGS.batch_size}, {FLAGS.repeats} repeats, {seconds:.2f} s each")  # fmt: skip
+
+
+if __name__ == "__main__":
+    app.run(main_without_traceback(main), flags_parser=parse_flags)

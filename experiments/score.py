@@ -1,0 +1,48 @@
+"""Scores one architecture.
+
+    python -m experiments.score --arch='|nor_conv_3x3~0|+|nor_conv_3x3~0|skip_connect~1|+|...|'
+
+Prints what each metric says, with the mean and each repeat's value.
+"""
+
+from absl import app, flags
+
+from experiments.command import main_without_traceback, parse_flags
+from tenas_jax import Evaluator, data, presets, spaces
+from tenas_jax.report.tables import format_table
+
+FLAGS = flags.FLAGS
+flags.DEFINE_string("arch", None, "Architecture string.")
+flags.DEFINE_string("space", "nas_bench_201", "Space it belongs to.")
+flags.DEFINE_string("preset", "reference", "How it is scored: reference or paper.")
+flags.DEFINE_string("data", "photos", "Where images come from: photos, cifar10, file.npz, …")
+flags.DEFINE_string("data_dir", None, "TFDS folder.")
+flags.DEFINE_integer("batch_size", 16, "Images N of the kernel.", lower_bound=1)
+flags.DEFINE_integer("repeats", 3, "Batches that are scored.", lower_bound=1)
+flags.DEFINE_integer("seed", 0, "Of weights and batches.", lower_bound=0)
+flags.mark_flag_as_required("arch")
+
+
+def main(argv: list[str]) -> None:
+    del argv
+    space = spaces.get(FLAGS.space)
+    arch = space.parse(FLAGS.arch)
+    protocol = presets.protocol(FLAGS.preset, batch_size=FLAGS.batch_size, repeats=FLAGS.repeats)
+    images = data.load(FLAGS.data, data_dir=FLAGS.data_dir)
+    evaluator = Evaluator(space, images, protocol, seed=FLAGS.seed)
+    [(_, _, score, _)] = evaluator.score([space.to_mask(arch)], draw=0)
+    rows = [
+        (name, score.mean(name), *score.values[name], ", ".join(sorted(set(score.flags[name]))))
+        for name in protocol.metrics
+    ]
+    repeats = [f"repeat {r}" for r in range(protocol.repeats)]
+    print(space.to_string(arch))
+    print(format_table(("metric", "mean", *repeats, "flags"), rows))
+    print(
+        f"preset {FLAGS.preset}, {FLAGS.data}, N = {FLAGS.batch_size}, engine {evaluator.engine}, "
+        f"compile {evaluator.compile_seconds:.1f} s, run {evaluator.run_seconds:.1f} s"
+    )
+
+
+if __name__ == "__main__":
+    app.run(main_without_traceback(main), flags_parser=parse_flags)

@@ -1,0 +1,207 @@
+"""The search as a user runs it: killed and resumed, refused, mistaken."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).parents[2]
+TINY = ("--config.batch_size=4", "--config.repeats=1", "--config.patches=40")
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory) -> Path:
+    """A folder with a tiny data set, and a compilation cache that the runs share."""
+    folder = tmp_path_factory.mktemp("search")
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (32, 8, 8, 3), dtype=np.uint8)
+    np.savez(folder / "tiny.npz", images=images, labels=np.arange(32) % 4)
+    return folder
+
+
+def command(place: Path, *arguments: str, program: str = "search") -> list[str]:
+    return [sys.executable, "-m", f"experiments.{program}", *arguments]
+
+
+def environment(place: Path) -> dict:
+    return {
+        **os.environ,
+        "PYTHONPATH": str(ROOT),
+        "XLA_FLAGS": "--xla_backend_optimization_level=0",  # compiles in half the time
+        "JAX_COMPILATION_CACHE_DIR": str(place / "cache"),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+    }
+
+
+def run(place: Path, *arguments: str, program: str = "search") -> subprocess.CompletedProcess:
+    return subprocess.run(
+        command(place, *arguments, program=program),
+        cwd=ROOT,
+        env=environment(place),
+        capture_output=True,
+        text=True,
+        timeout=400,
+    )
+
+
+def flags(place: Path, workdir: str, *more: str) -> list[str]:
+    return [
+        "--config=configs/tenas_nas_bench_201.py",
+        f"--workdir={place / workdir}",
+        f"--config.data={place / 'tiny.npz'}",
+        *TINY,
+        *more,
+    ]
+
+
+def outcome(folder: Path) -> tuple[dict, dict]:
+    """The checkpoint and the scores of a run, without its times."""
+    lines = (folder / "records.jsonl").read_text().splitlines()
+    scores = {}
+    for record in map(json.loads, lines):
+        record.pop("seconds")
+        scores[record["round"], record["key"]] = record
+    assert len(scores) == len(lines), "a candidate was scored twice"
+    return json.loads((folder / "checkpoint.json").read_text()), scores
+
+
+@pytest.fixture(scope="module")
+def whole(place) -> subprocess.CompletedProcess:
+    """An uninterrupted run."""
+    return run(place, *flags(place, "whole"))
+
+
+def test_a_search_ends_with_result_table_and_picture(place, whole):
+    assert whole.returncode == 0, whole.stderr
+    result = json.loads((place / "whole" / "result.json").read_text())
+    assert result["arch"] in whole.stdout
+    assert "pruned (edge: operation)" in whole.stdout
+    assert "compile" in whole.stdout and "preset reference" in whole.stdout
+    assert (place / "whole" / "search.png").read_bytes().startswith(b"\x89PNG")
+    checkpoint, scores = outcome(place / "whole")
+    assert len(scores) == 25 + 19 + 13 + 1
+    assert all(record["engine"] == "jacobian" for record in scores.values())
+    assert checkpoint["done"]
+    config = json.loads((place / "whole" / "config.json").read_text())
+    assert config["batch_size"] == 4
+
+
+def test_killed_in_mid_round_and_started_again_it_ends_the_same(place, whole):
+    arguments = flags(place, "killed")
+    records = place / "killed" / "records.jsonl"
+    process = subprocess.Popen(
+        command(place, *arguments), cwd=ROOT, env=environment(place), stderr=subprocess.DEVNULL
+    )
+    deadline = time.monotonic() + 300
+    while not (records.exists() and len(records.read_bytes().splitlines()) >= 30):
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    scored = len(records.read_bytes().splitlines())
+    assert 30 <= scored < 44, "it was to be killed within the second round"
+    with records.open("ab") as file:  # as if it had died while writing
+        file.write(b'{"round": 1, "key": "mask:')
+    again = run(place, *arguments)
+    assert again.returncode == 0, again.stderr
+    assert outcome(place / "killed") == outcome(place / "whole")
+
+
+def test_a_finished_search_says_so_and_computes_nothing(place, whole):
+    before = outcome(place / "whole")
+    again = run(place, *flags(place, "whole"))
+    assert again.returncode == 0
+    assert "is finished" in again.stderr
+    assert "compile 0.0 s, run 0.0 s" in again.stdout
+    assert outcome(place / "whole") == before
+
+
+def test_a_workdir_of_another_config_is_refused(place, whole):
+    other = run(place, *flags(place, "whole", "--config.seed=1", "--config.preset=paper"))
+    assert other.returncode == 2
+    assert "seed" in other.stderr and "preset" in other.stderr
+    assert one_line(other.stderr)
+
+
+def test_published_accuracies_are_shown(place, whole):
+    arch = json.loads((place / "whole" / "result.json").read_text())["arch"]
+    table = place / "table.csv"
+    table.write_text(f"arch,cifar10_test,params_m\n{arch},93.25,1.5\n")
+    shown = run(place, *flags(place, "whole", f"--config.benchmark_table={table}"))
+    assert "cifar10_test      93.25 % (published)" in shown.stdout
+
+
+def one_line(stderr: str) -> bool:
+    """Whether the last thing printed is one error line, and there is no traceback."""
+    lines = [line for line in stderr.splitlines() if line.strip()]
+    errors = [line for line in lines if line.startswith("error: ")]
+    return "Traceback" not in stderr and len(errors) == 1 and lines[-1] == errors[0]
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        (["--config.space=nas_bench_2001"], ["nas_bench_2001", "did you mean 'nas_bench_201'"]),
+        (["--config.strategy=prunning"], ["prunning", "pruning"]),
+        (["--config.preset=papers"], ["papers", "'paper'"]),
+        (["--config.data=cifar11"], ["cifar11", "cifar10"]),
+        (["--config.data=nothing.npz"], ["nothing.npz"]),
+        (["--config.engine=jacobain"], ["jacobain", "'jacobian'"]),
+        (["--config.batch_size=1"], ["at least 2"]),
+        (["--config.batch_size=many"], ["many"]),
+        (["--config.batchsize=3"], ["batchsize"]),
+        (["--config.benchmark_table=no.csv"], ["no.csv"]),
+        (["--workdir=README.md"], ["README.md"]),
+        (["stray"], ["stray"]),
+    ],
+)
+def test_a_mistake_is_one_line(place, changes, words):
+    result = run(place, *flags(place, "mistakes"), *changes)
+    assert result.returncode == 2, result.stderr
+    assert one_line(result.stderr), result.stderr
+    for word in words:
+        assert word in result.stderr
+    assert not (place / "mistakes" / "records.jsonl").exists()
+
+
+def test_a_missing_config_is_one_line(place):
+    for arguments in (["--workdir=x"], ["--workdir=x", "--config=configs/nothing.py"]):
+        result = run(place, *arguments)
+        assert result.returncode == 2
+        assert one_line(result.stderr), result.stderr
+
+
+def test_scoring_one_architecture(place):
+    arch = "|nor_conv_3x3~0|+|none~0|nor_conv_1x1~1|+|skip_connect~0|none~1|nor_conv_3x3~2|"
+    options = [f"--data={place / 'tiny.npz'}", "--batch_size=4", "--repeats=2"]
+    result = run(place, f"--arch={arch}", *options, program="score")
+    assert result.returncode == 0, result.stderr
+    assert arch in result.stdout
+    assert "condition_number" in result.stdout and "linear_regions" in result.stdout
+    wrong = run(place, "--arch=|nor_conv_9x9~0|", *options, program="score")
+    assert wrong.returncode == 2 and one_line(wrong.stderr)
+
+
+def test_correlating_scores_with_a_table(place, accuracy_table):
+    arguments = [
+        f"--table={accuracy_table}",
+        f"--workdir={place / 'tau'}",
+        f"--data={place / 'tiny.npz'}",
+        "--batch_size=4",
+        "--repeats=1",
+        "--count=4",
+        "--columns=cifar100_test",
+    ]
+    first = run(place, *arguments, program="correlate")
+    assert first.returncode == 0, first.stderr
+    assert "rank sum" in first.stdout and "4 architectures" in first.stdout
+    again = run(place, *arguments, program="correlate")
+    table = lambda out: [line for line in out.splitlines() if "cifar100_test" in line]  # noqa: E731
+    assert table(again.stdout) == table(first.stdout)
+    assert len((place / "tau" / "records.jsonl").read_text().splitlines()) == 4

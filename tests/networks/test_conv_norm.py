@@ -1,0 +1,183 @@
+"""Both forms of the summed normalised convolutions, against Flax's convolution and a plain norm."""
+
+import functools
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from tenas_jax.errors import UserError
+from tenas_jax.networks import conv_norm
+from tenas_jax.networks.conv_norm import FORMS, resolve_form, sum_of_conv_norms
+
+# kernel sizes, stride, (H, W), channels in, channels out
+CASES = {
+    "3 and 1": ((3, 1), 1, (6, 4), 2, 3),
+    "5 and 3": ((5, 3), 1, (5, 7), 3, 2),
+    "3 at stride 2": ((3,), 2, (6, 4), 2, 3),
+    "5, 1 and 1 at stride 2": ((5, 1, 1), 2, (4, 8), 2, 2),
+}
+N, COTANGENTS = 3, 2
+# form, and what WIDEST_BAND is set to: 0 leaves the convolution to XLA in `condensed` too
+BRANCHES = [("plain", 1024), ("condensed", 1024), ("condensed", 0)]
+
+by_case = pytest.mark.parametrize("case", CASES)
+by_branch = pytest.mark.parametrize(("form", "band"), BRANCHES)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def quick_compilation():
+    """Compiling is most of this file's time, and each program runs once."""
+    before = jax.config.read("jax_disable_most_optimizations")
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", before)
+
+
+def reference(x, kernels, scales, biases, stride):
+    """The definition, by `flax.linen.Conv` and statistics written out."""
+    total = 0
+    for kernel, scale, bias in zip(kernels, scales, biases, strict=True):
+        half = kernel.shape[0] // 2
+        conv = nn.Conv(
+            kernel.shape[-1],
+            kernel.shape[:2],
+            strides=stride,
+            padding=[(half, half), (half, half)],
+            use_bias=False,
+        )
+        y = conv.apply({"params": {"kernel": kernel}}, x)
+        flat = y.reshape(-1, y.shape[-1])
+        flat = (flat - jnp.mean(flat, 0)[None]) / jnp.sqrt(jnp.var(flat, 0) + 1e-5)[None]
+        total = total + (flat * scale[None] + bias[None]).reshape(y.shape)
+    return total
+
+
+@functools.cache
+def make(case):
+    """x, kernels, scales, biases and cotangents, in NumPy's float64."""
+    sizes, stride, (height, width), channels, features = CASES[case]
+    rng = np.random.default_rng(0)
+    kernels = [rng.normal(size=(k, k, channels, features)) / k for k in sizes]
+    scales = [1 + 0.3 * rng.normal(size=features) for _ in sizes]
+    biases = [rng.normal(size=features) for _ in sizes]
+    x = rng.normal(size=(N, height, width, channels)) + 0.5
+    shape = (COTANGENTS, N, height // stride, width // stride, features)
+    return (x, kernels, scales, biases), rng.normal(size=shape)
+
+
+def cast(tree, dtype):
+    return jax.tree.map(lambda a: jnp.asarray(a, dtype), tree)
+
+
+def value_and_pullback(fn, args, cotangents):
+    """The value, and the gradients for every cotangent at once."""
+    value, pullback = jax.vjp(fn, *args)
+    return value, jax.vmap(pullback)(cotangents)
+
+
+@functools.cache
+def expected(case):
+    args, cotangents = make(case)
+    with jax.enable_x64(True):
+        fn = functools.partial(reference, stride=CASES[case][1])
+        run = jax.jit(lambda args, c: value_and_pullback(fn, args, c))
+        return jax.tree.map(np.asarray, run(*cast((args, cotangents), jnp.float64)))
+
+
+def assert_close(found, wanted, tolerance):
+    found, wanted = jax.tree.leaves(found), jax.tree.leaves(wanted)
+    assert len(found) == len(wanted)
+    for a, b in zip(found, wanted, strict=True):
+        assert a.shape == b.shape
+        assert np.abs(np.asarray(a, np.float64) - b).max() < tolerance * np.abs(b).max()
+
+
+def check(case, form, dtype, tolerance):
+    args, cotangents = cast(make(case), dtype)
+    fn = functools.partial(sum_of_conv_norms, stride=CASES[case][1], form=form)
+    found = jax.jit(lambda args, c: value_and_pullback(fn, args, c))(args, cotangents)
+    assert all(leaf.dtype == dtype for leaf in jax.tree.leaves(found))
+    assert_close(found, expected(case), tolerance)
+
+
+@by_branch
+@by_case
+def test_values_and_gradients_in_float64(case, form, band, monkeypatch, x64):
+    monkeypatch.setattr(conv_norm, "WIDEST_BAND", band)
+    check(case, form, jnp.float64, 1e-10)
+
+
+@by_branch
+@pytest.mark.parametrize("case", ["3 and 1"])
+def test_values_and_gradients_in_float32(case, form, band, monkeypatch):
+    monkeypatch.setattr(conv_norm, "WIDEST_BAND", band)
+    check(case, form, jnp.float32, 1e-4)
+
+
+def test_a_band_that_is_too_wide_is_left_to_a_convolution(monkeypatch):
+    """The constant decides between two backward passes, so the tests above are of both."""
+    args, cotangents = cast(make("3 and 1"), jnp.float32)
+
+    def convolutions(band):
+        monkeypatch.setattr(conv_norm, "WIDEST_BAND", band)
+
+        def run(args, c):
+            fn = functools.partial(sum_of_conv_norms, form="condensed")
+            return value_and_pullback(fn, args, c)
+
+        return str(jax.make_jaxpr(run)(args, cotangents)).count("= conv_general_dilated[")
+
+    width, features = 4, 3
+    assert convolutions(width * features) == 2  # the forward pass of two kernels
+    assert convolutions(width * features - 1) == 3
+
+
+def test_every_form_is_tested():
+    assert {form for form, _ in BRANCHES} == set(FORMS)
+
+
+@pytest.mark.parametrize("case", ["3 at stride 2"])
+def test_second_derivatives_agree(case, x64):
+    args, cotangents = cast(make(case), jnp.float64)
+    stride = CASES[case][1]
+
+    def second(fn):
+        def squares(args):
+            value, pullback = jax.vjp(fn, *args)
+            gradients = pullback(cotangents[0] + 0.1 * value)
+            return sum((leaf**2).sum() for leaf in jax.tree.leaves(gradients))
+
+        return jax.jit(jax.grad(squares))(args)
+
+    wanted = jax.tree.map(np.asarray, second(functools.partial(reference, stride=stride)))
+    for form in FORMS:
+        found = second(functools.partial(sum_of_conv_norms, stride=stride, form=form))
+        # x moves these squares through the norm alone, hence some cancellation
+        assert_close(found, wanted, 1e-9)
+
+
+def test_forward_mode_in_plain(x64):
+    args, _ = cast(make("3 and 1"), jnp.float64)
+    tangents = jax.tree.map(jnp.cos, args)
+    fns = [
+        functools.partial(reference, stride=1),
+        functools.partial(sum_of_conv_norms, form="plain"),
+    ]
+    wanted, found = (jax.jit(lambda a, t, f=f: jax.jvp(f, a, t)[1])(args, tangents) for f in fns)
+    assert_close(found, np.asarray(wanted), 1e-10)
+
+
+def test_auto_is_condensed_on_cpu_and_plain_elsewhere(monkeypatch):
+    for backend, form in {"cpu": "condensed", "gpu": "plain", "tpu": "plain"}.items():
+        monkeypatch.setattr(jax, "default_backend", lambda backend=backend: backend)
+        assert resolve_form("auto") == form
+        assert resolve_form("plain") == "plain" and resolve_form("condensed") == "condensed"
+
+
+def test_an_unknown_form_is_one_clear_line():
+    args, _ = cast(make("3 and 1"), jnp.float32)
+    with pytest.raises(UserError, match="unknown form 'condense'.*'condensed'.*plain, condensed"):
+        sum_of_conv_norms(*args, form="condense")

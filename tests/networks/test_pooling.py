@@ -1,0 +1,88 @@
+"""Average pooling in both forms, against Flax's own."""
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from tenas_jax.errors import UserError
+from tenas_jax.networks.layers import average_pool_2x2
+from tenas_jax.networks.pooling import FORMS, average_pool_3x3
+
+SHAPES = [(2, 4, 6, 3), (2, 5, 3, 1), (1, 1, 7, 2), (1, 2, 2, 2)]
+
+
+def reference_3x3(x):
+    return nn.avg_pool(x, (3, 3), padding="SAME", count_include_pad=False)
+
+
+def reference_2x2(x):
+    return nn.avg_pool(x, (2, 2), strides=(2, 2))
+
+
+def make(shape, dtype=jnp.float64):
+    rng = np.random.default_rng(0)
+    return jnp.asarray(rng.normal(size=shape), dtype), rng
+
+
+def value_and_gradients(fn, x, cotangents):
+    value, pullback = jax.vjp(fn, x)
+    return value, jax.vmap(pullback)(cotangents)[0]
+
+
+def assert_same(fn, reference, x, cotangents):
+    found = jax.jit(lambda x, c: value_and_gradients(fn, x, c))(x, cotangents)
+    wanted = jax.jit(lambda x, c: value_and_gradients(reference, x, c))(x, cotangents)
+    for a, b in zip(found, wanted, strict=True):
+        assert a.dtype == x.dtype
+        tolerance = 100 * jnp.finfo(x.dtype).eps
+        np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_3x3_equals_flax(shape, form, x64):
+    x, rng = make(shape)
+    cotangents = jnp.asarray(rng.normal(size=(2, *shape)))
+    assert_same(lambda x: average_pool_3x3(x, form=form), reference_3x3, x, cotangents)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_3x3_in_float32(form):
+    x, rng = make(SHAPES[0], jnp.float32)
+    cotangents = jnp.asarray(rng.normal(size=(2, *x.shape)), jnp.float32)
+    assert_same(lambda x: average_pool_3x3(x, form=form), reference_3x3, x, cotangents)
+
+
+def test_padding_does_not_count():
+    """The mean of a constant image is that constant up to the border."""
+    x = jnp.full((1, 4, 3, 2), 7.0)
+    for form in FORMS:
+        np.testing.assert_allclose(average_pool_3x3(x, form=form), x, rtol=1e-6)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_3x3_second_derivative(form, x64):
+    """The backward pass can itself be differentiated, in the cotangent."""
+    x, rng = make(SHAPES[0])
+    c = jnp.asarray(rng.normal(size=x.shape))
+
+    def squares(fn):
+        return jax.jit(jax.grad(lambda c: (jax.vjp(fn, x)[1](c)[0] ** 2).sum()))(c)
+
+    found = squares(lambda x: average_pool_3x3(x, form=form))
+    np.testing.assert_allclose(found, squares(reference_3x3), rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("shape", [(2, 4, 6, 3), (1, 2, 2, 1)], ids=str)
+def test_2x2_equals_flax(shape, x64):
+    x, rng = make(shape)
+    n, height, width, channels = shape
+    cotangents = jnp.asarray(rng.normal(size=(2, n, height // 2, width // 2, channels)))
+    assert_same(average_pool_2x2, reference_2x2, x, cotangents)
+
+
+def test_an_unknown_form_is_one_clear_line():
+    with pytest.raises(UserError, match="unknown form 'plan'.*did you mean 'plain'.*condensed"):
+        average_pool_3x3(jnp.ones((1, 3, 3, 1)), form="plan")

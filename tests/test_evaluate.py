@@ -1,0 +1,205 @@
+"""The evaluator: common random numbers, sharing, devices, bad input."""
+
+import functools
+
+import jax
+import numpy as np
+import pytest
+
+from tenas_jax import spaces
+from tenas_jax.data import Images
+from tenas_jax.errors import UserError
+from tenas_jax.evaluate import Evaluator, Score
+from tenas_jax.networks import NETWORKS, NasBench201, Variant
+from tenas_jax.presets import protocol
+
+SPACE = spaces.get("nas_bench_201")
+
+
+@pytest.fixture(scope="module")
+def small_network():
+    """One stage in place of three, so that compiling takes seconds."""
+    with pytest.MonkeyPatch.context() as patch:
+        small = Variant(functools.partial(NasBench201, stages=1), side_multiple=4)
+        patch.setitem(NETWORKS["nas_bench_201"], "ntk", small)
+        yield
+
+
+def data(side: int = 8, constant: bool = False) -> Images:
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (64, side, side, 3), dtype=np.uint8)
+    if constant:
+        images[:] = 100
+    return Images(images, np.arange(64) % 4, 4)
+
+
+def tiny(**changes):
+    options = {"batch_size": 4, "repeats": 2, "patches": 40, **changes}
+    return protocol("reference", **options)
+
+
+def evaluator(devices: int = 1, per_device: int | None = None, seed: int = 0, **changes):
+    return Evaluator(
+        SPACE,
+        data(),
+        tiny(**changes),
+        seed=seed,
+        devices=jax.devices()[:devices],
+        per_device=per_device,
+    )
+
+
+def masks(count: int) -> list[np.ndarray]:
+    """The supernet and some of its parts."""
+    whole = SPACE.supernet()
+    out = [whole]
+    for edge in range(count - 1):
+        part = whole.copy()
+        part[0, edge % 6, 1 + edge // 6] = 0
+        out.append(part)
+    return out
+
+
+def scored(ev: Evaluator, some: list[np.ndarray], draw: int = 0, known=None) -> list[Score]:
+    out = [None] * len(some)
+    for i, _, score, _ in ev.score(some, draw, known):
+        out[i] = score
+    return out
+
+
+@pytest.fixture(scope="module")
+def one_device(small_network):
+    return evaluator()
+
+
+@pytest.fixture(scope="module")
+def alone(one_device):
+    return scored(one_device, masks(10))
+
+
+def assert_same(one: list[Score], two: list[Score], rtol: float):
+    for a, b in zip(one, two, strict=True):
+        for name in a.values:
+            np.testing.assert_allclose(a.values[name], b.values[name], rtol=rtol)
+        assert a.flags == b.flags
+
+
+def test_eight_devices_give_what_one_gives(alone, small_network):
+    assert len(jax.devices()) == 8
+    # Ten masks over eight devices: a full block, and one with idle places.
+    assert_same(alone, scored(evaluator(devices=8), masks(10)), rtol=1e-5)
+
+
+def test_several_candidates_a_device_give_what_one_gives(alone, small_network):
+    assert_same(alone[:3], scored(evaluator(devices=1, per_device=3), masks(3)), rtol=1e-4)
+
+
+def test_a_score_does_not_depend_on_its_company(alone, one_device):
+    some = masks(10)
+    again = scored(one_device, [some[7], some[2]])
+    assert_same([alone[7], alone[2]], again, rtol=0)
+
+
+def test_draws_and_seeds_change_the_numbers(alone, one_device, small_network):
+    other_draw = scored(one_device, masks(1), draw=1)
+    other_seed = scored(evaluator(seed=1), masks(1))
+    for other in (other_draw, other_seed):
+        name = "condition_number"
+        assert not np.allclose(other[0].values[name], alone[0].values[name])
+
+
+def test_candidates_differ_and_repeats_differ(alone):
+    values = np.array([score.values["condition_number"] for score in alone])
+    assert len(np.unique(values)) == values.size
+
+
+def test_known_scores_are_not_computed_again(one_device):
+    mask = masks(1)[0]
+    known = Score({"condition_number": np.array([1.0])}, {"condition_number": ["ok"]})
+    results = list(one_device.score([mask], 0, {one_device.key(mask): known}))
+    assert results == [(0, one_device.key(mask), known, False)]
+
+
+def test_equal_architectures_are_scored_once_and_both_get_the_value(one_device):
+    # Node 2 does not reach the output, so what leads to it makes no difference.
+    twins = [
+        SPACE.to_mask(SPACE.parse(text))
+        for text in (
+            "|nor_conv_3x3~0|+|skip_connect~0|none~1|+|none~0|nor_conv_3x3~1|none~2|",
+            "|nor_conv_3x3~0|+|nor_conv_1x1~0|none~1|+|none~0|nor_conv_3x3~1|none~2|",
+        )
+    ]
+    results = list(one_device.score(twins, 0))
+    assert [i for i, *_ in results] == [0, 1]
+    assert [new for *_, new in results] == [True, False]
+    assert results[0][2] is results[1][2]
+
+
+def test_exact_keys_tell_equal_forms_apart(small_network):
+    ev = Evaluator(SPACE, data(), tiny(), seed=0, share_equal=False)
+    assert len({ev.key(mask) for mask in masks(10)}) == 10
+
+
+def test_reference_keeps_weights_over_repeats_and_paper_draws_new_ones(small_network):
+    for preset, same in (("reference", True), ("paper", False)):
+        settings = protocol(preset, batch_size=4, repeats=2, patches=40)
+        ev = Evaluator(SPACE, data(), settings, seed=0)
+        first, second = (ev._inputs("thin", 0, repeat) for repeat in (0, 1))
+        leaf = lambda inputs: np.asarray(  # noqa: E731
+            inputs[0]["cells_0"]["edges_1<-0"]["nor_conv_3x3"]["conv"]["kernel"]
+        )
+        assert np.array_equal(leaf(first), leaf(second)) is same
+        assert not np.array_equal(first[1].images, second[1].images)
+
+
+def test_times_are_told_apart(one_device, alone):
+    assert one_device.compile_seconds > 0
+    assert one_device.run_seconds > 0
+    assert all(score.seconds > 0 for score in alone)
+
+
+def test_a_constant_batch_is_flagged(small_network):
+    ev = Evaluator(SPACE, data(constant=True), tiny(augment=False), seed=0)
+    [score] = scored(ev, masks(1))
+    assert set(score.flags["condition_number"]) <= {"singular", "not positive", "not finite"}
+    assert np.isnan(score.mean("condition_number"))
+
+
+def test_a_record_gives_the_score_back():
+    score = Score(
+        {"condition_number": np.array([1 / 3, np.nan])}, {"condition_number": ["ok", "singular"]}
+    )
+    record = score.to_record()
+    assert record["condition_number"] == [1 / 3, None]
+    back = Score.from_record(record)
+    np.testing.assert_array_equal(back.values["condition_number"], [1 / 3, np.nan])
+    assert back.flags == score.flags
+
+
+@pytest.mark.parametrize(
+    ("images", "changes", "words"),
+    [
+        (data(), {"batch_size": 1}, ["condition_number", "at least 2", "1"]),
+        (data(side=10), {}, ["10x10", "multiples of 4"]),
+        (data(), {"metrics": ("condition_numbers",)}, ["condition_numbers", "condition_number"]),
+        (data(), {"engine": "jacobean"}, ["jacobean", "jacobian"]),
+    ],
+)
+def test_bad_input_is_one_line(small_network, images, changes, words):
+    with pytest.raises(UserError) as error:
+        Evaluator(SPACE, images, tiny(**changes), seed=0)
+    for word in words:
+        assert word in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_too_few_images_for_a_batch(small_network):
+    ev = Evaluator(SPACE, data(), tiny(batch_size=65), seed=0)
+    with pytest.raises(UserError, match="65"):
+        scored(ev, masks(1))
+
+
+def test_an_unknown_initialiser_is_named(small_network):
+    ev = Evaluator(SPACE, data(), tiny(initialiser="kaiming_normal"), seed=0)
+    with pytest.raises(UserError, match="kaiming_normal_fan_in"):
+        scored(ev, masks(1))

@@ -1,0 +1,78 @@
+"""The examples of docs/extending.md, run as they stand there."""
+
+import json
+import re
+from pathlib import Path
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import tenas_jax
+from tenas_jax import metrics, networks, search, spaces
+from tenas_jax.data import Images
+from tenas_jax.errors import UserError
+from tenas_jax.evaluate import Evaluator, Score
+from tenas_jax.presets import protocol
+
+PAGE = Path(__file__).parents[1] / "docs" / "extending.md"
+BLOCKS = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+
+
+@pytest.fixture
+def registries():
+    """Registries that forget what a test adds."""
+    tables = (metrics.METRICS, spaces.SPACES, networks.NETWORKS, search.STRATEGIES)
+    before = [set(table) for table in tables]
+    yield
+    for table, names in zip(tables, before, strict=True):
+        for name in set(table) - names:
+            del table[name]
+
+
+def execute(word: str) -> dict:
+    [block] = [block for block in BLOCKS if word in block]
+    assert block.count("\n") < 30
+    names: dict = {}
+    exec(compile(block, str(PAGE), "exec"), names)
+    return names
+
+
+def test_a_metric(registries):
+    execute("grad_norm")
+
+    images, labels = jnp.eye(3)[:, :2], jnp.array([0, 1, 1])
+    module = nn.Dense(2, use_bias=False)
+    params = {"kernel": jnp.zeros((2, 2))}
+    value = tenas_jax.score(module, params, (images, labels), ["grad_norm"])["grad_norm"]
+    # Softmax gives 1/2 each: the gradient is mean_n x_n (p - y_n).
+    gradient = np.asarray(images).T @ np.array([[-0.5, 0.5], [0.5, -0.5], [0.5, -0.5]]) / 3
+    assert value == pytest.approx(np.linalg.norm(gradient), rel=1e-5)
+    with pytest.raises(UserError, match="labels"):
+        tenas_jax.score(module, params, images, ["grad_norm"])
+
+
+def test_a_space(registries):
+    execute("no_pooling")
+    space = spaces.get("no_pooling")
+    assert space.supernet().sum() == 18
+    with pytest.raises(UserError, match="no avg_pool_3x3"):
+        space.parse("|avg_pool_3x3~0|+|none~0|none~1|+|none~0|none~1|none~2|")
+    images = Images(np.zeros((8, 8, 8, 3), np.uint8), np.zeros(8, int), 2)
+    settings = protocol("reference", metrics=("linear_regions",), patches=8, repeats=1)
+    Evaluator(space, images, settings, seed=0, devices=jax.devices()[:1])
+
+
+def test_a_strategy(registries):
+    execute("RandomSearch")
+    plan = search.strategy("random", spaces.get("nas_bench_201"), protocol("reference"))
+    kappas = [5.0, 4.0, np.nan, 1.0, 9.0, 3.0, 2.0, 8.0]
+    name = "condition_number"
+    plan.tell([Score({name: np.array([k])}, {name: ["ok"]}) for k in kappas])
+    np.testing.assert_array_equal(plan.result, plan.archs[3])
+    again = search.strategy("random", spaces.get("nas_bench_201"), protocol("reference"))
+    again.restore(json.loads(json.dumps(plan.state())))
+    assert again.done
+    np.testing.assert_array_equal(again.result, plan.result)

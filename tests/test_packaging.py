@@ -1,0 +1,45 @@
+"""What is installed, and what an import costs."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+
+
+def required() -> set[str]:
+    text = (ROOT / "setup.py").read_text()
+    block = re.search(r"REQUIRED = \[(.*?)\n\]", text, re.DOTALL).group(1)
+    return set(re.findall(r'"([^"]+)",', block))
+
+
+def test_the_lean_list_is_what_setup_asks_for_without_tensorflow():
+    lines = (ROOT / "requirements-lean.txt").read_text().splitlines()
+    lean = {line for line in lines if line and not line.startswith("#")}
+    # frozendict is what neural-tangents itself needs.
+    assert lean - {"frozendict>=2.4"} == required() - {"neural-tangents==0.6.5"}
+
+
+def test_only_neural_tangents_is_pinned():
+    assert [r for r in required() if "==" in r] == ["neural-tangents==0.6.5"]
+
+
+def test_an_import_loads_nothing_slow():
+    """TensorFlow above all, which is never imported; the others when they are used."""
+    slow = "tensorflow tensorflow_datasets neural_tangents skimage matplotlib pandas scipy.stats"
+    code = (
+        f"import sys, tenas_jax\nprint([name for name in {slow.split()!r} if name in sys.modules])"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert out.stdout.strip() == "[]", out.stderr
+
+
+def test_only_one_module_touches_private_jax():
+    users = [
+        str(path.relative_to(ROOT))
+        for folder in ("tenas_jax", "experiments", "configs")
+        for path in (ROOT / folder).rglob("*.py")
+        if re.search(r"jax\._src|jax\.interpreters|jax\.core", path.read_text())
+    ]
+    assert users == ["tenas_jax/ntk/_compat.py"]

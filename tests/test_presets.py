@@ -1,0 +1,39 @@
+"""Presets: what they are, that they differ, and their errors."""
+
+import pytest
+
+from tenas_jax.errors import UserError
+from tenas_jax.presets import PRESETS, protocol
+
+
+def test_both_presets_are_there_and_differ_where_paper_and_program_do():
+    assert set(PRESETS) == {"reference", "paper"}
+    reference, paper = PRESETS["reference"], PRESETS["paper"]
+    assert (reference.batch_size, paper.batch_size) == (72, 32)
+    assert (reference.redraw_weights, paper.redraw_weights) == (False, True)
+    assert (reference.initialiser, paper.initialiser) == (
+        "pytorch_default",
+        "kaiming_normal_fan_in",
+    )
+    assert (reference.patches, paper.patches) == (3000, 5000)
+    assert (reference.decimals, paper.decimals) == (3, None)
+
+
+def test_overrides_replace_and_none_leaves():
+    assert protocol("paper", batch_size=7, repeats=None).batch_size == 7
+    assert protocol("paper", repeats=None).repeats == 3
+
+
+@pytest.mark.parametrize(
+    ("preset", "overrides", "words"),
+    [
+        ("papers", {}, "did you mean 'paper'"),
+        ("paper", {"batchsize": 3}, "did you mean 'batch_size'"),
+        ("paper", {"batch_size": 0}, "at least 1"),
+        ("paper", {"repeats": -1}, "at least 1"),
+        ("paper", {"chunk": 0}, "chunk"),
+    ],
+)
+def test_errors(preset, overrides, words):
+    with pytest.raises(UserError, match=words):
+        protocol(preset, **overrides)

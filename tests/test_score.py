@@ -1,0 +1,85 @@
+"""`score` on a user's own module, and the README's example."""
+
+import re
+from pathlib import Path
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import tenas_jax
+from tenas_jax.errors import UserError
+
+README = Path(__file__).parents[1] / "README.md"
+
+
+class Net(nn.Module):
+    """A small network with state, as users have."""
+
+    @nn.compact
+    def __call__(self, x, train: bool = True):
+        x = nn.Conv(4, (3, 3))(x)
+        x = nn.relu(nn.BatchNorm(use_running_average=not train)(x))
+        return nn.Dense(3)(x.mean((1, 2)))
+
+
+IMAGES = np.random.default_rng(0).standard_normal((6, 8, 8, 3)).astype(np.float32)
+
+
+def test_the_readme_example_runs():
+    blocks = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+    [example] = [block for block in blocks if "tenas_jax.score(" in block]
+    names: dict = {}
+    exec(compile(example, "README.md", "exec"), names)
+    assert set(names["scores"]) == {"condition_number", "linear_regions"}
+    assert names["scores"]["condition_number"] >= 1
+
+
+def test_by_key_by_variables_and_by_parameters_agree():
+    variables = Net().init(jax.random.key(1), IMAGES)
+    a = tenas_jax.score(Net(), jax.random.key(1), IMAGES)
+    b = tenas_jax.score(Net(), variables, IMAGES)
+    assert a == pytest.approx(b, rel=1e-4)
+    assert a["linear_regions"] == 6
+
+
+def test_options_reach_the_module():
+    train = tenas_jax.score(Net(), jax.random.key(1), IMAGES, ["condition_number"])
+    still = tenas_jax.score(Net(), jax.random.key(1), IMAGES, ["condition_number"], train=False)
+    assert train["condition_number"] != pytest.approx(still["condition_number"], rel=1e-3)
+
+
+def test_the_condition_number_is_that_of_the_summed_logits():
+    class Linear(nn.Module):
+        @nn.compact
+        def __call__(self, x):
+            return nn.Dense(5, use_bias=False)(x)
+
+    x = np.random.default_rng(1).standard_normal((4, 7)).astype(np.float32)
+    eigenvalues = np.linalg.eigvalsh(x.astype(float) @ x.T.astype(float))
+    value = tenas_jax.score(Linear(), jax.random.key(0), x, ["condition_number"])
+    assert value["condition_number"] == pytest.approx(eigenvalues[-1] / eigenvalues[0], rel=1e-3)
+
+
+def test_a_constant_batch_warns_and_is_nan():
+    with pytest.warns(UserWarning, match="condition_number is bad: its kernel is"):
+        value = tenas_jax.score(Net(), jax.random.key(0), jnp.ones((4, 8, 8, 3)))
+    assert np.isnan(value["condition_number"])
+    assert value["linear_regions"] == 1
+
+
+@pytest.mark.parametrize(
+    ("images", "metrics", "words"),
+    [
+        (IMAGES[:1], ["condition_number"], "at least 2 images, not 1"),
+        (IMAGES[:0], ["linear_regions"], "at least one"),
+        (np.where(IMAGES > 2, np.nan, IMAGES), ["linear_regions"], "NaN"),
+        (IMAGES.astype(int), ["linear_regions"], "floating-point"),
+        (IMAGES, ["kappa"], "unknown metric 'kappa'"),
+    ],
+)
+def test_bad_input(images, metrics, words):
+    with pytest.raises(UserError, match=words):
+        tenas_jax.score(Net(), jax.random.key(0), images, metrics)
