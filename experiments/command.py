@@ -1,7 +1,7 @@
 """What every command shares: a user's mistake is one line on standard error, and exit status 2."""
 
 import functools
-import os
+import logging
 import sys
 from collections.abc import Callable
 
@@ -9,8 +9,8 @@ from absl import flags
 
 from tenas_jax.errors import UserError
 
-# JAX's complaint about accelerators that are not there is no news to the user of a laptop.
-os.environ.setdefault("TPU_MIN_LOG_LEVEL", "3")
+# That there is no accelerator is no news to the user of a laptop.
+logging.getLogger("jax._src.xla_bridge").setLevel(logging.WARNING)
 
 
 def main_without_traceback(main: Callable[[list[str]], int | None]) -> Callable[[list[str]], None]:

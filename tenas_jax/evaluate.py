@@ -95,8 +95,9 @@ class Evaluator:
             devices: to spread candidates over; all there are by default.
             per_device: candidates that a device scores at once; 1 on CPU, 4 elsewhere, by default.
             share_equal: whether architectures of one canonical form in one draw are scored once,
-                the others given the value of the first. Their scores agree in distribution only:
-                their weights sit on different edges. Supernets are never shared.
+                the others given the value of the first. Their scores agree in distribution only,
+                since their weights sit on different edges, and operations that do not reach the
+                output still count in linear regions. Supernets are never shared.
 
         Raises:
             UserError: unknown names, a batch too small for a metric, images of a wrong size.

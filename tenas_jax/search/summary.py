@@ -51,7 +51,7 @@ def write_summary(
         atomic_write_text(workdir.path / "result.json", json.dumps(summary, indent=2) + "\n")
         plot_pruning(
             space.operations,
-            space.edges,
+            [(source, target) for target, source in space.edges],
             history,
             workdir.path / "search.png",
             title=f"Pruning {space.name}, preset {preset}",
