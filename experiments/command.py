@@ -2,9 +2,11 @@
 
 import functools
 import logging
+import os
 import sys
 from collections.abc import Callable
 
+import jax
 from absl import flags
 
 from tenas_jax.errors import UserError
@@ -30,6 +32,18 @@ def main_without_traceback(main: Callable[[list[str]], int | None]) -> Callable[
         sys.exit(status or 0)
 
     return wrapped
+
+
+def use_cpu_devices(count: int) -> None:
+    """Lets candidates be scored side by side on CPU; it must come before any computation.
+
+    One candidate keeps little more than one core busy, since XLA runs many of its operations on one
+    thread. Accelerators are not affected, nor a count that XLA_FLAGS already forces.
+    """
+    forced = "xla_force_host_platform_device_count" in os.environ.get("XLA_FLAGS", "")
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    if not forced:
+        jax.config.update("jax_num_cpu_devices", max(1, min(count, cores)))
 
 
 def parse_flags(argv: list[str]) -> list[str]:

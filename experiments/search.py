@@ -10,7 +10,7 @@ import sys
 from absl import app, flags
 from ml_collections import config_flags
 
-from experiments.command import main_without_traceback, parse_flags
+from experiments.command import main_without_traceback, parse_flags, use_cpu_devices
 from tenas_jax import data, presets, spaces
 from tenas_jax.benchmarks import Table
 from tenas_jax.evaluate import Evaluator
@@ -26,11 +26,12 @@ flags.mark_flags_as_required(["config", "workdir"])
 
 # Fields of a config that are not fields of a protocol.
 TASK = ("space", "strategy", "preset", "seed", "data", "split", "data_dir", "size", "limit",
-        "benchmark_table")  # fmt: skip
+        "benchmark_table", "cpu_devices")  # fmt: skip
 
 
 def run(config: dict, workdir: str) -> dict:
     """Runs or resumes a search and returns its summary."""
+    use_cpu_devices(config["cpu_devices"])
     space = spaces.get(config["space"])
     table = Table.load(config["benchmark_table"], space) if config["benchmark_table"] else None
     overrides = {name: value for name, value in config.items() if name not in TASK}
@@ -44,7 +45,8 @@ def run(config: dict, workdir: str) -> dict:
         limit=config["limit"],
     )
     evaluator = Evaluator(space, images, protocol, seed=config["seed"])
-    ignore = ("benchmark_table", "data_dir")  # where things lie does not change the result
+    # Where things lie and how many devices there are does not change what is asked for.
+    ignore = ("benchmark_table", "data_dir", "cpu_devices")
     with Workdir.open(workdir, config, ignore=ignore) as record:
         finished = (record.load_checkpoint() or {}).get("done", False)
         if finished:

@@ -12,7 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from tenas_jax import records
+from tenas_jax import files, json_lines, records
+from tenas_jax.environment import git_state
 from tenas_jax.errors import UserError
 from tenas_jax.records import Workdir
 
@@ -37,7 +38,7 @@ def run(tmp_path):
 @pytest.fixture
 def warnings_logged(monkeypatch):
     messages = []
-    monkeypatch.setattr(records.logging, "warning", lambda m, *a: messages.append(m % a))
+    monkeypatch.setattr(json_lines.logging, "warning", lambda m, *a: messages.append(m % a))
     return messages
 
 
@@ -120,20 +121,20 @@ def test_git_commit_of_the_package_and_of_nothing_else(tmp_path, monkeypatch):
     package = tmp_path / "package"
     package.mkdir()
     (package / "__init__.py").write_text("")
-    assert records._git_state(package) == none
+    assert git_state(package) == none
     git("init", "-q")
     git("commit", "-qm", "a", "--allow-empty")
-    assert records._git_state(package) == none  # In a checkout, but not a part of it.
+    assert git_state(package) == none  # In a checkout, but not a part of it.
     git("add", ".")
     git("commit", "-qm", "b")
     monkeypatch.setenv("GIT_DIR", "/nowhere")
-    state = records._git_state(package)
+    state = git_state(package)
     monkeypatch.delenv("GIT_DIR")
     assert state == {"git_commit": git("rev-parse", "HEAD").strip(), "git_changed": False}
     (package / "__init__.py").write_text("1")
-    assert records._git_state(package)["git_changed"] is True
+    assert git_state(package)["git_changed"] is True
     monkeypatch.setenv("PATH", "")
-    assert records._git_state(package) == none
+    assert git_state(package) == none
 
 
 # What cannot be opened
@@ -435,7 +436,7 @@ def test_a_full_disk_leaves_no_half_line(run, monkeypatch):
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(records, "_write_all", fail)
+        patch.setattr(json_lines, "_write_all", fail)
         with pytest.raises(UserError, match="cannot write .*records.jsonl: No space left"):
             run.append({"a": 2})
     run.append({"a": 3})
@@ -468,7 +469,7 @@ def test_floats_come_back_to_the_bit(run):
 @pytest.mark.parametrize("step", ["write_fn", "fsync", "replace"])
 def test_a_crash_in_a_write_leaves_the_old_file(tmp_path, monkeypatch, step):
     path = tmp_path / "file"
-    records.atomic_write_text(path, "old")
+    files.atomic_write_text(path, "old")
 
     def crash(*arguments):
         raise KeyboardInterrupt
@@ -481,20 +482,20 @@ def test_a_crash_in_a_write_leaves_the_old_file(tmp_path, monkeypatch, step):
     if step != "write_fn":
         monkeypatch.setattr(os, step, crash)
     with pytest.raises(KeyboardInterrupt):
-        records.atomic_write_bytes(path, write)
+        files.atomic_write_bytes(path, write)
     assert contents(tmp_path) == {"file": b"old"}
 
 
 def test_atomic_writes_write(tmp_path):
     path = tmp_path / "file"
-    records.atomic_write_text(path, "é")
+    files.atomic_write_text(path, "é")
     assert path.read_bytes() == "é".encode()
-    records.atomic_write_bytes(str(path), lambda file: file.write(b"\0\xff"))
+    files.atomic_write_bytes(str(path), lambda file: file.write(b"\0\xff"))
     assert contents(tmp_path) == {"file": b"\0\xff"}
     (tmp_path / "plain").write_text("")
     assert path.stat().st_mode == (tmp_path / "plain").stat().st_mode
     with pytest.raises(UserError, match=r"cannot write .*none/file: No such file"):
-        records.atomic_write_text(tmp_path / "none" / "file", "x")
+        files.atomic_write_text(tmp_path / "none" / "file", "x")
 
 
 def test_a_failed_checkpoint_leaves_the_old_one(run, monkeypatch):

@@ -1,7 +1,5 @@
 """One picture of a pruning search: what went when, the supernet's scores, what is left."""
 
-import itertools
-import math
 import os
 from collections.abc import Mapping, Sequence
 
@@ -12,14 +10,14 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.gridspec import GridSpec
 from matplotlib.lines import Line2D
-from matplotlib.patches import Circle, FancyArrowPatch, Rectangle
-from matplotlib.text import Text
-from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
-from matplotlib.transforms import Bbox
+from matplotlib.patches import Rectangle
 
 from tenas_jax.errors import UserError
-from tenas_jax.records import atomic_write_bytes
+from tenas_jax.files import atomic_write_bytes
 from tenas_jax.report import style
+from tenas_jax.report.cell_graph import draw_cell
+from tenas_jax.report.round_series import draw_series
+from tenas_jax.report.text_size import shrink, text_extent
 
 KEPT = -1
 ABSENT = -2
@@ -77,10 +75,10 @@ def pruning_figure(
             _draw_grid(axes, cell, space_operations, edges, shown, name)
         for axes in grids[1:] if len(grids) > 2 else ():
             axes.tick_params(labelleft=False)  # No room, and the rows are those of the first.
-        _draw_series(kappa, rounds, "condition_number", "NTK condition number κ", log=True)
-        _draw_series(regions, rounds, "linear_regions", "Linear regions", log=False)
+        draw_series(kappa, rounds, "condition_number", "NTK condition number κ", log=True)
+        draw_series(regions, rounds, "linear_regions", "Linear regions", log=False)
         for axes, mask, name in zip(graphs, final, names, strict=True):
-            _draw_cell(axes, mask, space_operations, edges, name)
+            draw_cell(axes, mask, space_operations, edges, name)
         _draw_texts(figure, title, "Resulting cell" if len(final) == 1 else "Resulting cells")
         if kappa.lines or regions.lines:
             _draw_legend(figure)
@@ -127,7 +125,7 @@ def _draw_texts(figure: Figure, title: str, result: str) -> None:
     text = figure.text(
         0.02, 0.955, title, fontsize=style.TITLE_SIZE, fontweight="bold", parse_math=False
     )
-    _shrink(text, 0.96 * figure.bbox.width)
+    shrink(text, 0.96 * figure.bbox.width)
     figure.text(0.02, 0.9, "When each operation was pruned", **heading)
     figure.text(0.52, 0.9, "Supernet by round", **heading)
     figure.text(0.52, 0.555, result, **heading)
@@ -162,7 +160,7 @@ def _draw_grid(
 ) -> None:
     rows, columns = when.shape
     axes.set(xlim=(0, columns), ylim=(rows, 0))
-    box = axes.get_window_extent()
+    box = axes.get_windowtext_extent()
     width, height = box.width / columns, box.height / rows
     points = 72 / axes.figure.dpi
     # "kept" is about 2.6 letter heights wide.
@@ -198,172 +196,14 @@ def _grid_cell(number: int, order: Mapping[int, float]) -> tuple[object, str, st
 def _fit_column_names(axes: Axes) -> None:
     """Turn the operations' names upright where they do not fit above their columns."""
     labels = axes.get_xticklabels()
-    box = axes.get_window_extent()
-    if max(_extent(label).width for label in labels) > box.width / len(labels) - 8:
+    box = axes.get_windowtext_extent()
+    if max(text_extent(label).width for label in labels) > box.width / len(labels) - 8:
         for label in labels:
             label.set(rotation=90)
         # The longest name must end below the heading.
-        height = max(_extent(label).height for label in labels) + 12
+        height = max(text_extent(label).height for label in labels) + 12
     else:
         height = 36.0
     place = axes.get_position()
     top = _GRID_TOP - height / axes.figure.bbox.height
     axes.set_position([place.x0, place.y0, place.width, top - place.y0])
-
-
-def _draw_series(
-    axes: Axes, rounds: Sequence[Mapping], field: str, title: str, *, log: bool
-) -> None:
-    numbers = [entry["round"] for entry in rounds]
-    values = [_value(entry[field], log) for entry in rounds]
-    style.frame(axes)
-    axes.set_title(title, fontsize=style.LABEL_SIZE, color=style.INK, loc="left")
-    axes.set_xlabel("round", fontsize=style.SMALL_SIZE, color=style.INK, labelpad=2)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))
-    margin = 0.06 * max(numbers[-1] - numbers[0], 1)
-    axes.set_xlim(numbers[0] - margin, numbers[-1] + margin)
-    if all(math.isnan(v) for v in values):
-        axes.set_yticks([])
-        where = {"transform": axes.transAxes, "ha": "center", "va": "center"}
-        axes.text(0.5, 0.5, "not recorded", color=style.SOFT_INK, **where)
-        return
-    if log:
-        axes.set_yscale("log")
-    axes.plot(numbers, values, **style.SERIES)
-    axes.plot(numbers[-1:], values[-1:], **style.FINAL_MARK)
-    axes.margins(y=0.15)
-    _set_value_ticks(axes, values, log)
-
-
-def _value(value: float | None, log: bool) -> float:
-    """The number to draw, NaN (a gap) where there is none or a log axis has no place for it."""
-    usable = value is not None and math.isfinite(value) and (value > 0 or not log)
-    return float(value) if usable else math.nan
-
-
-def _set_value_ticks(axes: Axes, values: Sequence[float], log: bool) -> None:
-    """A few plain numbers; a log axis over less than two decades gets more than powers of ten."""
-    if not log:
-        axes.yaxis.set_major_locator(MaxNLocator(nbins=4))
-        axes.yaxis.set_major_formatter(_plain_number)
-        return
-    decades = math.log10(np.nanmax(values) / np.nanmin(values))
-    if decades < 2:
-        low, high = axes.get_ylim()
-        subs = (1, 2, 5) if high / low > 4 else (1, 1.5, 2, 3, 4, 5, 6, 7, 8)
-        axes.yaxis.set_major_locator(LogLocator(subs=subs))
-        axes.yaxis.set_major_formatter(_plain_number)
-    axes.yaxis.set_minor_formatter(NullFormatter())
-
-
-def _plain_number(value: float, _: int) -> str:
-    return f"{value:,.10g}"
-
-
-def _draw_cell(
-    axes: Axes,
-    mask: np.ndarray,
-    operations: Sequence[str],
-    edges: Sequence[tuple[int, int]],
-    name: str,
-) -> None:
-    """The nodes on a line and each edge an arc, above or below it, with its operations.
-
-    The apex of the arc from a to b, where its label stands, lies over (a + b) / 2 at a height that
-    grows with b - a: no two labels share a place.
-    """
-    box = axes.get_window_extent()
-    # In pixels, so that the height of an arc and the size of a text compare.
-    axes.set(xlim=(0, box.width), ylim=(0, box.height), xticks=[], yticks=[])
-    axes.set_axis_off()
-    used = [i for i in range(len(edges)) if mask[i].any()]
-    sides = arc_sides([edges[i] for i in used])
-    nodes = sorted({node for edge in edges for node in edge})
-    x, y, heights = _place_nodes(box, nodes, [edges[i] for i in used], sides)
-    radius = min(22.0, 0.11 * box.height, 0.13 * (x[nodes[1]] - x[nodes[0]]))
-    circles = {}
-    for node in nodes:
-        circles[node] = Circle((x[node], y), radius, zorder=3, **style.NODE)
-        axes.add_patch(circles[node])
-        at = {"ha": "center", "va": "center", "zorder": 4, "fontsize": style.LABEL_SIZE}
-        axes.text(x[node], y, str(node), color=style.INK, **at)
-    for i, height in zip(used, heights, strict=True):
-        (a, b), names = edges[i], [operations[op] for op in np.flatnonzero(mask[i])]
-        _draw_edge(axes, circles[a], circles[b], height, names, x[nodes[1]] - x[nodes[0]])
-    if name:
-        axes.text(0, box.height, name, va="top", fontsize=style.LABEL_SIZE, color=style.INK)
-
-
-def arc_sides(edges: Sequence[tuple[int, int]]) -> list[int]:
-    """1 (above), -1 (below) or 0 (straight, between neighbours) for each edge, few crossings."""
-    sides: dict[tuple[int, int], int] = {}
-    for a, b in sorted(edges, key=lambda edge: (edge[1] - edge[0], edge)):
-        if b - a == 1:
-            sides[a, b] = 0
-            continue
-        crossings = {1: 0, -1: 0}
-        for (c, d), side in sides.items():
-            if side and (a < c < b < d or c < a < d < b):
-                crossings[side] += 1
-        load = {s: sum(side == s for side in sides.values()) for s in crossings}
-        sides[a, b] = min(crossings, key=lambda s: (crossings[s], load[s], -s))
-    return [sides[tuple(edge)] for edge in edges]
-
-
-def _place_nodes(
-    box: Bbox, nodes: Sequence[int], edges: Sequence[tuple[int, int]], sides: Sequence[int]
-) -> tuple[dict[int, float], float, list[float]]:
-    """Where the nodes lie, and how high each edge's arc rises (below: falls), in pixels."""
-    pad_x, pad_y = 30.0, 20.0
-    step = (box.width - 2 * pad_x) / (nodes[-1] - nodes[0])
-    spans = [b - a for a, b in edges]
-    # On each side the spans that occur there, shortest first, share the height evenly.
-    levels = {
-        side: sorted({span for span, s in zip(spans, sides, strict=True) if s == side})
-        for side in (1, -1)
-    }
-    lift = 0.4  # The labels of straight edges take some of the room above.
-    above, below = max(len(levels[1]) + lift, 0.5), max(len(levels[-1]), 0.5)
-    level = min((box.height - 2 * pad_y) / (above + below), 100.0)
-    y = box.height / 2 + level * (below - above) / 2
-    heights = [
-        side * level * (levels[side].index(span) + 1 + lift * (side > 0)) if side else 0.0
-        for side, span in zip(sides, spans, strict=True)
-    ]
-    return {node: pad_x + step * (node - nodes[0]) for node in nodes}, y, heights
-
-
-def _draw_edge(
-    axes: Axes, tail: Circle, head: Circle, height: float, names: Sequence[str], step: float
-) -> None:
-    empty = list(names) == ["none"]
-    line = style.NONE_EDGE if empty else style.EDGE
-    (x0, y), (x1, _) = tail.center, head.center
-    shape = {
-        "connectionstyle": f"arc3,rad={-2 * height / (x1 - x0)}",  # Its apex is at `height`.
-        "arrowstyle": "-" if empty else "-|>",
-        "mutation_scale": 16,
-        "shrinkA": 0,
-        "shrinkB": 1,
-    }
-    axes.add_patch(FancyArrowPatch((x0, y), (x1, y), patchA=tail, patchB=head, **shape, **line))
-    # An arc is broken by its label; a straight edge is too short for that and has it above.
-    backing = {"facecolor": style.PAPER, "edgecolor": "none", "pad": 1.5 if height else 0.5}
-    at = {"ha": "center", "va": "center", "fontsize": style.SMALL_SIZE, "bbox": backing}
-    text = " + ".join(names) if len(names) < 3 else f"{len(names)} operations"
-    middle = y + (height or 13.0)
-    label = axes.text((x0 + x1) / 2, middle, text, zorder=2.5, **at)
-    label.set_color(line["color"])
-    _shrink(label, 1.2 * step if height else x1 - x0 - 2 * tail.radius - 20)
-
-
-def _shrink(text: Text, width: float) -> None:
-    """Make `text` smaller until it is no wider than `width` pixels (or too small to read)."""
-    for _ in itertools.repeat(None, 20):
-        if _extent(text).width <= width or text.get_fontsize() <= 6:
-            return
-        text.set_fontsize(text.get_fontsize() - 0.5)
-
-
-def _extent(text: Text):
-    return text.get_window_extent(text.figure.canvas.get_renderer())

@@ -6,7 +6,8 @@ import numpy as np
 
 from tenas_jax.benchmarks import Table
 from tenas_jax.evaluate import Evaluator
-from tenas_jax.records import Workdir, atomic_write_text
+from tenas_jax.files import atomic_write_text
+from tenas_jax.records import Workdir
 from tenas_jax.report.pruning_plot import plot_pruning
 from tenas_jax.report.tables import format_table
 from tenas_jax.search.pruning import Pruning
@@ -74,20 +75,20 @@ def _text(strategy: Pruning, summary: dict) -> str:
     lines = [
         format_table((*header, "pruned (edge: operation)"), rows),
         "",
-        f"architecture      {summary['arch']}",
+        f"{'architecture':22}{summary['arch']}",
     ]
-    lines += [f"{name.replace('_', ' '):18}{_number(summary[name])}" for name in strategy.metrics]
+    lines += [f"{name.replace('_', ' '):22}{_number(summary[name])}" for name in strategy.metrics]
     lines += [
-        f"scored            {summary['architectures_scored']} networks in "
+        f"{'scored':22}{summary['architectures_scored']} networks in "
         f"{summary['scoring_seconds']:.0f} s, preset {summary['preset']}, "
         f"engine {summary['engine']}",
-        f"this start        compile {summary['compile_seconds']:.1f} s, "
+        f"{'this start':22}compile {summary['compile_seconds']:.1f} s, "
         f"run {summary['run_seconds']:.1f} s",
     ]
     if summary["bad_kernels"]:
-        lines.append(f"bad kernels       {summary['bad_kernels']} (flags are in records.jsonl)")
+        lines.append(f"{'bad kernels':22}{summary['bad_kernels']} (flags are in records.jsonl)")
     for name, value in summary.get("published", {}).items():
-        lines.append(f"{name:18}{value:.2f} % (published)")
+        lines.append(f"{name:22}{value:.2f} % (published)")
     return "\n".join(lines)
 
 

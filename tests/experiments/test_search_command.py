@@ -134,7 +134,7 @@ def test_published_accuracies_are_shown(place, whole):
     table = place / "table.csv"
     table.write_text(f"arch,cifar10_test,params_m\n{arch},93.25,1.5\n")
     shown = run(place, *flags(place, "whole", f"--config.benchmark_table={table}"))
-    assert "cifar10_test      93.25 % (published)" in shown.stdout
+    assert "cifar10_test          93.25 % (published)" in shown.stdout
 
 
 def one_line(stderr: str) -> bool:

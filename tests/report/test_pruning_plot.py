@@ -8,7 +8,7 @@ from matplotlib.text import Text
 from PIL import Image
 
 from tenas_jax.errors import UserError
-from tenas_jax.report import pruning_plot, style
+from tenas_jax.report import cell_graph, pruning_plot, style
 
 NB201 = ["none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3"]
 NB201_EDGES = [(0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3)]
@@ -170,7 +170,7 @@ def test_shades_keep_their_order_in_black_and_white():
 
 
 def test_arcs_cross_on_neither_side():
-    sides = dict(zip(NB201_EDGES, pruning_plot.arc_sides(NB201_EDGES), strict=True))
+    sides = dict(zip(NB201_EDGES, cell_graph.arc_sides(NB201_EDGES), strict=True))
     assert sides[0, 1] == sides[1, 2] == sides[2, 3] == 0
     assert sides[0, 2] * sides[1, 3] == -1
     assert sides[0, 3] in (1, -1)
