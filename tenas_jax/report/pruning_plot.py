@@ -160,7 +160,7 @@ def _draw_grid(
 ) -> None:
     rows, columns = when.shape
     axes.set(xlim=(0, columns), ylim=(rows, 0))
-    box = axes.get_windowtext_extent()
+    box = axes.get_window_extent()
     width, height = box.width / columns, box.height / rows
     points = 72 / axes.figure.dpi
     # "kept" is about 2.6 letter heights wide.
@@ -196,7 +196,7 @@ def _grid_cell(number: int, order: Mapping[int, float]) -> tuple[object, str, st
 def _fit_column_names(axes: Axes) -> None:
     """Turn the operations' names upright where they do not fit above their columns."""
     labels = axes.get_xticklabels()
-    box = axes.get_windowtext_extent()
+    box = axes.get_window_extent()
     if max(text_extent(label).width for label in labels) > box.width / len(labels) - 8:
         for label in labels:
             label.set(rotation=90)

@@ -13,7 +13,7 @@ from tenas_jax.report import style
 def draw_series(
     axes: Axes, rounds: Sequence[Mapping], field: str, title: str, *, log: bool
 ) -> None:
-    """Plot `field` of the rounds; the last one, the result, is marked, and missing ones are gaps."""
+    """Plot `field` over the rounds, with gaps where it is missing; the result has its own mark."""
     numbers = [entry["round"] for entry in rounds]
     values = [_value(entry[field], log) for entry in rounds]
     style.frame(axes)
