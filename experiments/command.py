@@ -49,7 +49,10 @@ def use_cpu_devices(count: int) -> None:
 def parse_flags(argv: list[str]) -> list[str]:
     """absl's parsing, with a mistake in a flag or config field in one line."""
     try:
-        return flags.FLAGS(argv)
+        rest = flags.FLAGS(argv)
+        if "config" in flags.FLAGS:
+            flags.FLAGS["config"].value.to_dict()  # a file that could not be read fails when used
+        return rest
     except flags.Error as error:
         _fail(str(error))
     # What config_flags raises for a missing file, an unknown field or a value of the wrong type.

@@ -93,7 +93,7 @@ def check_ntk(case: dict, dtype: str, engine: str, form: str = "auto") -> Iterat
     net = network(case, "ntk", form)
     params = parameters(net, x)
     name = f"ntk: {case['name']}, N = {len(x)}"
-    yield _worst(name, "logits of the first image", net(params, x)[0], case["logits_first"])
+    yield _worst(name, "logits of the first image", _forward(net, params, x)[0], case["logits_first"])
     kernel = np.asarray(_ntk(net, params, x, engine=engine))
     whole = np.setdiff1d(np.arange(len(x)), kinks(case, form) if dtype == "float32" else [])
     left_out = len(x) - len(whole)
@@ -118,7 +118,7 @@ def kinks(case: dict, form: str = "auto") -> np.ndarray:
         x = images(case["input"]["seed"], case["input"]["shape"], "float64")
         net = network(case, "ntk", form)
         params = parameters(net, x)
-        inputs = jax.jit(lambda x: relu_inputs(lambda x: net(params, x), x))(x)
+        inputs = _relu_inputs(net, params, x)
         # A ReLU that is switched off is given exact zeros, in any precision.
         near = (jnp.abs(inputs) < 1e-6) & (inputs != 0)
         return np.flatnonzero(np.asarray(near.any(axis=1)))
@@ -135,6 +135,9 @@ def check_linear_regions(case: dict, dtype: str, engine: str, form: str = "auto"
     yield _scalar(f"linear regions: {case['name']}", "regions", regions, case["regions"])
 
 
+# Compiled once for all cases of a shape: networks that differ in their mask share a program.
+_forward = jax.jit(lambda net, params, x: net(params, x))
+_relu_inputs = jax.jit(lambda net, params, x: relu_inputs(lambda x: net(params, x), x))
 _ntk = jax.jit(ntk, static_argnames="engine")
 _regions = jax.jit(linear_regions, static_argnames="pass_size")
 

@@ -54,7 +54,8 @@ def test_kernels_of_16_images(engine, dtype, name):
 
 
 def test_kernel_of_72_images_in_float32():
-    """As many as a search on NAS-Bench-201 uses."""
+    """As many as a search on NAS-Bench-201 uses, in the program that a search runs."""
+    jax.config.update("jax_disable_most_optimizations", False)
     assert_golden(rows("ntk", "supernet", 72, "float32"), "float32", 5)
 
 

@@ -2,7 +2,8 @@
 
 A ReLU network is linear on each set of inputs that share the signs of all its ReLUs. The signs are
 read off the traced program, so the module needs no hooks and no change: every `max(x, 0)` in it,
-which is what `jax.nn.relu` traces to, is a ReLU.
+which is what `jax.nn.relu` traces to, is a ReLU. What is written in another way, such as
+`jnp.where(x > 0, x, 0)` or a maximum with an array of zeros, is not seen.
 """
 
 from collections.abc import Callable
