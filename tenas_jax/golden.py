@@ -93,7 +93,9 @@ def check_ntk(case: dict, dtype: str, engine: str, form: str = "auto") -> Iterat
     net = network(case, "ntk", form)
     params = parameters(net, x)
     name = f"ntk: {case['name']}, N = {len(x)}"
-    yield _worst(name, "logits of the first image", _forward(net, params, x)[0], case["logits_first"])
+    yield _worst(
+        name, "logits of the first image", _forward(net, params, x)[0], case["logits_first"]
+    )
     kernel = np.asarray(_ntk(net, params, x, engine=engine))
     whole = np.setdiff1d(np.arange(len(x)), kinks(case, form) if dtype == "float32" else [])
     left_out = len(x) - len(whole)

@@ -50,17 +50,16 @@ def relu_inputs(f: Callable, x: jax.Array) -> jax.Array:
     closed = jax.make_jaxpr(f)(x)
     found: list[jax.Array] = []
     _run(closed.jaxpr, closed.consts, [x], found)
-    if not found:
+    # A maximum with zero that has no axis for samples clips a statistic, such as the variance in
+    # flax.linen.BatchNorm; in other norms the batch comes first, but the sign is the same for all.
+    samples = [array for array in found if array.ndim >= 2 and array.shape[0] == len(x)]
+    if not samples:
+        shapes = ", ".join(str(array.shape) for array in found)
         raise UserError(
             "linear regions need a network with ReLU, but its program holds no max(x, 0)"
+            + (f" with the batch of {len(x)} first: shapes are {shapes}" if found else "")
         )
-    for array in found:
-        if array.ndim == 0 or array.shape[0] != x.shape[0]:
-            raise UserError(
-                f"a ReLU's input has shape {array.shape}; its first axis must be the batch of "
-                f"{x.shape[0]} samples"
-            )
-    return jnp.concatenate([array.reshape(len(x), -1) for array in found], axis=1)
+    return jnp.concatenate([array.reshape(len(x), -1) for array in samples], axis=1)
 
 
 def _run(jaxpr, consts: list, args: list, found: list) -> list:

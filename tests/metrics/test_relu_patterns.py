@@ -96,8 +96,8 @@ def test_a_whole_network():
         (lambda x: lax.cond(x.sum() > 0, nn.relu, lambda x: x, x), "inside `cond`"),
         (lambda x: lax.fori_loop(0, x.size, lambda i, c: nn.relu(c), x), "inside `scan`"),
         (lambda x: lax.while_loop(lambda c: c.sum() < 0, nn.relu, x), "inside `while`"),
-        (lambda x: nn.relu(x.T), r"shape \(2, 3\).*batch of 3 samples"),
-        (lambda x: nn.relu(x.sum()), r"shape \(\)"),
+        (lambda x: nn.relu(x.T), r"batch of 3 first: shapes are \(2, 3\)"),
+        (lambda x: nn.relu(x.sum()), r"batch of 3 first: shapes are \(\)"),
     ],
 )
 def test_what_cannot_be_counted_is_one_clear_line(f, message):
