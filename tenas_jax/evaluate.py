@@ -72,6 +72,7 @@ class Evaluator:
     Attributes:
         compile_seconds: spent compiling so far.
         run_seconds: spent running so far.
+        input_seconds: of these, spent drawing batches and weights.
     """
 
     def __init__(
@@ -104,7 +105,7 @@ class Evaluator:
         """
         self.space, self.data, self.protocol, self.seed = space, data, protocol, seed
         self.engine = resolve_engine(protocol.engine)
-        self.compile_seconds = self.run_seconds = 0.0
+        self.compile_seconds = self.run_seconds = self.input_seconds = 0.0
         self._mesh = Mesh(np.array(devices or jax.devices()), ("candidates",))
         on_cpu = self._mesh.devices.flat[0].platform == "cpu"
         self._per_device = per_device or (1 if on_cpu else 4)
@@ -180,7 +181,9 @@ class Evaluator:
 
     def _run(self, name: str, masks: jax.Array, draw: int, repeat: int):
         """One metric of a block of masks on one batch: values [block], flags [block]."""
+        start = time.perf_counter()
         params, batch, key = self._inputs(self._metrics[name].variant, draw, repeat)
+        self.input_seconds += time.perf_counter() - start
         args = (masks, params, batch, key)
         if name not in self._programs:
             start = time.perf_counter()
