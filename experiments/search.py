@@ -10,7 +10,12 @@ import sys
 from absl import app, flags
 from ml_collections import config_flags
 
-from experiments.command import main_without_traceback, parse_flags, use_cpu_devices
+from experiments.command import (
+    keep_freed_memory,
+    main_without_traceback,
+    parse_flags,
+    use_cpu_devices,
+)
 from tenas_jax import data, presets, spaces
 from tenas_jax.benchmarks import Table
 from tenas_jax.evaluate import Evaluator
@@ -32,6 +37,7 @@ TASK = ("space", "strategy", "preset", "seed", "data", "split", "data_dir", "siz
 def run(config: dict, workdir: str) -> dict:
     """Runs or resumes a search and returns its summary."""
     use_cpu_devices(config["cpu_devices"])
+    keep_freed_memory()
     space = spaces.get(config["space"])
     table = Table.load(config["benchmark_table"], space) if config["benchmark_table"] else None
     overrides = {name: value for name, value in config.items() if name not in TASK}

@@ -223,7 +223,6 @@ class Evaluator:
     @functools.lru_cache(maxsize=16)  # noqa: B019 - the evaluator lives as long as the search
     def _inputs(self, variant_name: str, draw: int, repeat: int):
         """Parameters, batch and key of a draw and repeat, on every device."""
-        keys = jax.random.split(self._key(draw, repeat), 2)
         rng = np.random.default_rng([self.seed, draw, repeat])
         images, labels = draw_batch(
             self.data, self.protocol.batch_size, rng, augment=self.protocol.augment
@@ -231,10 +230,22 @@ class Evaluator:
         if variant(self.space.name, variant_name).patches:
             images, labels = draw_patches(self.data, self.protocol.patches, rng), None
         batch = Batch(jnp.asarray(images), None if labels is None else jnp.asarray(labels))
+        whose = repeat if self.protocol.redraw_weights else 0
+        params = self._params(variant_name, draw, whose, images.shape[1:])
+        return params, *self._everywhere((batch, jax.random.split(self._key(draw, repeat), 2)[1]))
+
+    @functools.lru_cache(maxsize=4)  # noqa: B019
+    def _params(self, variant_name: str, draw: int, repeat: int, shape: tuple):
+        """Parameters for images of a shape, on every device: half a second for small networks."""
+        key = self._key(draw, repeat)
+        if self.protocol.redraw_weights:
+            key = jax.random.split(key, 2)[0]
         network = Network(self._modules[variant_name], jnp.asarray(self.space.supernet()))
-        weights_key = keys[0] if self.protocol.redraw_weights else self._key(draw, 0)
-        params = network.init(weights_key, batch.images[:2])
-        return jax.device_put((params, batch, keys[1]), NamedSharding(self._mesh, PartitionSpec()))
+        return self._everywhere(network.init(key, jax.ShapeDtypeStruct((2, *shape), jnp.float32)))
+
+    def _everywhere(self, tree):
+        """A tree of arrays, copied to all devices of the mesh."""
+        return jax.device_put(tree, NamedSharding(self._mesh, PartitionSpec()))
 
     def _key(self, draw: int, repeat: int) -> jax.Array:
         return jax.random.fold_in(jax.random.fold_in(jax.random.key(self.seed), draw), repeat)

@@ -25,13 +25,7 @@ CASES = {
 MINUS, RESNET = "supernet minus nor_conv_3x3 on 2<-1", "resnet-like"
 
 
-@pytest.fixture(autouse=True, scope="module")
-def quick_compilation():
-    """Compiling is most of this file's time."""
-    before = jax.config.read("jax_disable_most_optimizations")
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", before)
+pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 
 def rows(kind, name, n, dtype, engine="jacobian"):

@@ -27,13 +27,7 @@ by_case = pytest.mark.parametrize("case", CASES)
 by_branch = pytest.mark.parametrize(("form", "band"), BRANCHES)
 
 
-@pytest.fixture(autouse=True, scope="module")
-def quick_compilation():
-    """Compiling is most of this file's time, and each program runs once."""
-    before = jax.config.read("jax_disable_most_optimizations")
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", before)
+pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 
 def reference(x, kernels, scales, biases, stride):

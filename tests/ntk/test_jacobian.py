@@ -20,13 +20,7 @@ EXPECTED = {"jacobian": True, "neural_tangents": False}
 by_engine = pytest.mark.parametrize("engine", EXPECTED)
 
 
-@pytest.fixture(autouse=True, scope="module")
-def quick_compilation():
-    """Compiling is most of this file's time, and each program runs once."""
-    before = jax.config.read("jax_disable_most_optimizations")
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", before)
+pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 
 class Linear(nn.Module):

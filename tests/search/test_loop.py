@@ -1,0 +1,118 @@
+"""The loop: every score recorded at once, nothing scored twice, resumed from any point."""
+
+import numpy as np
+import pytest
+
+from tenas_jax import spaces
+from tenas_jax.evaluate import Score
+from tenas_jax.records import Workdir
+from tenas_jax.search import search
+
+SPACE = spaces.get("nas_bench_201")
+ROUNDS, PER_ROUND = 3, 4
+
+
+class Walk:
+    """A strategy of a few rounds whose masks depend on the scores it was told."""
+
+    def __init__(self):
+        self.round, self.start, self.heard = 0, 0, []
+
+    @property
+    def done(self) -> bool:
+        return self.round == ROUNDS
+
+    @property
+    def result(self):
+        return SPACE.from_index(self.start) if self.done else None
+
+    def ask(self):
+        return [SPACE.to_mask(SPACE.from_index(self.start + i)) for i in range(PER_ROUND)]
+
+    def tell(self, scores):
+        self.heard += [score.mean("m") for score in scores]
+        self.start += 1 + int(self.heard[-1]) % 7
+        self.round += 1
+
+    def state(self):
+        return {"round": self.round, "start": self.start, "heard": self.heard}
+
+    def restore(self, state):
+        self.round, self.start, self.heard = state["round"], state["start"], state["heard"]
+
+
+class Killed(Exception):
+    """Stands for the death of the process."""
+
+
+class Counting:
+    """An evaluator that scores by arithmetic, the last mask first, and dies after some scores."""
+
+    space, engine = SPACE, "none"
+
+    def __init__(self, dies_after: int | None = None):
+        self.calls, self.dies_after = 0, dies_after
+
+    def key(self, mask) -> str:
+        return str(np.flatnonzero(mask).tolist())
+
+    def score(self, masks, draw, known):
+        for i in reversed(range(len(masks))):
+            key = self.key(masks[i])
+            if key in known:
+                yield i, key, known[key], False
+                continue
+            if self.calls == self.dies_after:
+                raise Killed
+            self.calls += 1
+            value = float(np.flatnonzero(masks[i]).sum() * (draw + 1) + i)
+            yield i, key, Score({"m": np.array([value])}, {"m": ["ok"]}, 0.5), True
+
+
+def run(folder, evaluator, progress=None) -> Walk:
+    strategy = Walk()
+    with Workdir.open(folder, {"a": 1}) as workdir:
+        search(strategy, evaluator, workdir, progress)
+    return strategy
+
+
+@pytest.fixture
+def whole(tmp_path) -> Walk:
+    return run(tmp_path / "whole", Counting())
+
+
+def test_scores_are_told_in_the_order_of_the_masks_and_recorded_by_round(whole, tmp_path):
+    first = [np.flatnonzero(mask).sum() + i for i, mask in enumerate(Walk().ask())]
+    assert whole.heard[:PER_ROUND] == first
+    records = Workdir.read(tmp_path / "whole").records()
+    assert [r["round"] for r in records] == [r for r in range(ROUNDS) for _ in range(PER_ROUND)]
+    assert records[-1]["m"] == [whole.heard[-PER_ROUND]]  # the first mask was scored last
+    assert records[0]["description"] and records[0]["engine"] == "none"
+
+
+@pytest.mark.parametrize("dies_after", range(ROUNDS * PER_ROUND))
+def test_killed_after_any_score_it_ends_the_same_and_scores_nothing_twice(
+    whole, tmp_path, dies_after
+):
+    dying, again = Counting(dies_after), Counting()
+    with pytest.raises(Killed):
+        run(tmp_path / "killed", dying)
+    assert len(Workdir.read(tmp_path / "killed").records()) == dies_after
+    resumed = run(tmp_path / "killed", again)
+    assert resumed.state() == whole.state()
+    assert dying.calls + again.calls == ROUNDS * PER_ROUND
+    key = lambda r: (r["round"], r["key"])  # noqa: E731
+    assert sorted(Workdir.read(tmp_path / "killed").records(), key=key) == sorted(
+        Workdir.read(tmp_path / "whole").records(), key=key
+    )
+
+
+def test_a_finished_run_scores_nothing(whole, tmp_path):
+    idle = Counting(dies_after=0)
+    assert run(tmp_path / "whole", idle).state() == whole.state()
+
+
+def test_progress_counts_up_to_the_round_s_size(tmp_path):
+    seen = []
+    run(tmp_path / "w", Counting(), lambda *numbers: seen.append(numbers))
+    assert seen == [(r, n, PER_ROUND) for r in range(ROUNDS) for n in range(1, PER_ROUND + 1)]
