@@ -35,6 +35,17 @@ def main_without_traceback(main: Callable[[list[str]], int | None]) -> Callable[
     return wrapped
 
 
+def define_scoring_flags(*, data: str, repeats: int) -> None:
+    """Flags of what is scored and how, for commands without a config; defaults may differ."""
+    flags.DEFINE_string("space", "nas_bench_201", "Space of the architectures.")
+    flags.DEFINE_string("preset", "reference", "How they are scored: reference or paper.")
+    flags.DEFINE_string("data", data, "Where images come from: photos, cifar10, file.npz, …")
+    flags.DEFINE_string("data_dir", None, "TFDS folder.")
+    flags.DEFINE_integer("batch_size", 16, "Images N of the kernel.", lower_bound=1)
+    flags.DEFINE_integer("repeats", repeats, "Batches that are averaged.", lower_bound=1)
+    flags.DEFINE_integer("seed", 0, "Of weights, batches and samples.", lower_bound=0)
+
+
 def use_cpu_devices(count: int) -> None:
     """Lets candidates be scored side by side on CPU; it must come before any computation.
 

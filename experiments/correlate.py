@@ -10,7 +10,13 @@ import numpy as np
 from absl import app, flags
 from scipy.stats import kendalltau, rankdata
 
-from experiments.command import main_without_traceback, parse_flags
+from experiments.command import (
+    define_scoring_flags,
+    keep_freed_memory,
+    main_without_traceback,
+    parse_flags,
+    use_cpu_devices,
+)
 from tenas_jax import Evaluator, Score, data, metrics, presets, spaces
 from tenas_jax.benchmarks import Table
 from tenas_jax.records import Workdir
@@ -21,14 +27,9 @@ FLAGS = flags.FLAGS
 flags.DEFINE_string("table", None, "CSV of trained accuracies: a column arch, others numbers.")
 flags.DEFINE_string("workdir", None, "Folder that records the scores.")
 flags.DEFINE_list("columns", ["cifar10_test", "cifar100_test", "imagenet16_120_test"], "Columns.")
-flags.DEFINE_string("space", "nas_bench_201", "Space of the architectures.")
-flags.DEFINE_string("preset", "reference", "How they are scored: reference or paper.")
-flags.DEFINE_string("data", "cifar10", "Where images come from.")
-flags.DEFINE_string("data_dir", None, "TFDS folder.")
 flags.DEFINE_integer("count", 1000, "Random architectures.", lower_bound=3)
-flags.DEFINE_integer("batch_size", 16, "Images N of the kernel.", lower_bound=2)
-flags.DEFINE_integer("repeats", 2, "Batches that are averaged.", lower_bound=1)
-flags.DEFINE_integer("seed", 0, "Of the sample, weights and batches.", lower_bound=0)
+flags.DEFINE_integer("cpu_devices", 2, "Architectures scored side by side on CPU.", lower_bound=1)
+define_scoring_flags(data="cifar10", repeats=2)
 flags.mark_flags_as_required(["table", "workdir"])
 
 
@@ -51,6 +52,8 @@ def tau(badness: np.ndarray, accuracy: np.ndarray, rng: np.random.Generator) -> 
 
 def main(argv: list[str]) -> None:
     del argv
+    use_cpu_devices(FLAGS.cpu_devices)
+    keep_freed_memory()
     space = spaces.get(FLAGS.space)
     table = Table.load(FLAGS.table, space)
     protocol = presets.protocol(FLAGS.preset, batch_size=FLAGS.batch_size, repeats=FLAGS.repeats)

@@ -7,20 +7,14 @@ Prints what each metric says, with the mean and each repeat's value.
 
 from absl import app, flags
 
-from experiments.command import main_without_traceback, parse_flags
+from experiments.command import define_scoring_flags, main_without_traceback, parse_flags
 from tenas_jax import METRICS, Evaluator, data, presets, spaces
 from tenas_jax.report.tables import format_table
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string("arch", None, "Architecture string.")
-flags.DEFINE_string("space", "nas_bench_201", "Space it belongs to.")
-flags.DEFINE_string("preset", "reference", "How it is scored: reference or paper.")
-flags.DEFINE_string("data", "photos", "Where images come from: photos, cifar10, file.npz, …")
-flags.DEFINE_string("data_dir", None, "TFDS folder.")
-flags.DEFINE_integer("batch_size", 16, "Images N of the kernel.", lower_bound=1)
-flags.DEFINE_integer("repeats", 3, "Batches that are scored.", lower_bound=1)
 flags.DEFINE_list("metrics", sorted(METRICS), "Metrics to compute.")
-flags.DEFINE_integer("seed", 0, "Of weights and batches.", lower_bound=0)
+define_scoring_flags(data="photos", repeats=3)
 flags.mark_flag_as_required("arch")
 
 

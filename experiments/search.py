@@ -20,9 +20,9 @@ from tenas_jax import data, presets, spaces
 from tenas_jax.benchmarks import Table
 from tenas_jax.evaluate import Evaluator
 from tenas_jax.records import Workdir
+from tenas_jax.report.search_result import write_result
 from tenas_jax.search import search, strategy
 from tenas_jax.search.progress import bar
-from tenas_jax.search.summary import write_summary
 
 FLAGS = flags.FLAGS
 config_flags.DEFINE_config_file("config", None, "What to do: a file in configs/.")
@@ -59,7 +59,7 @@ def run(config: dict, workdir: str) -> dict:
             print(f"{workdir} is finished; its result:", file=sys.stderr)
         with bar() as progress:
             search(plan, evaluator, record, progress)
-        return write_summary(plan, evaluator, record, table, config["preset"])
+        return write_result(config["strategy"], plan, evaluator, record, table, config["preset"])
 
 
 def main(argv: list[str]) -> None:

@@ -1,5 +1,6 @@
 """The examples of docs/extending.md, run as they stand there."""
 
+import functools
 import json
 import re
 from pathlib import Path
@@ -16,6 +17,8 @@ from tenas_jax.data import Images
 from tenas_jax.errors import UserError
 from tenas_jax.evaluate import Evaluator, Score
 from tenas_jax.presets import protocol
+from tenas_jax.records import Workdir
+from tenas_jax.report.search_result import write_result
 
 PAGE = Path(__file__).parents[1] / "docs" / "extending.md"
 BLOCKS = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
@@ -76,3 +79,23 @@ def test_a_strategy(registries):
     again.restore(json.loads(json.dumps(plan.state())))
     assert again.done
     np.testing.assert_array_equal(again.result, plan.result)
+
+
+def test_a_strategy_runs_as_a_search(registries, tmp_path, monkeypatch, quick_compilation):
+    """With real scores, and its result reported, though the library knows nothing of it."""
+    execute("RandomSearch")
+    small = networks.Variant(functools.partial(networks.NasBench201, stages=1), side_multiple=4)
+    monkeypatch.setitem(networks.NETWORKS["nas_bench_201"], "ntk", small)
+    rng = np.random.default_rng(0)
+    images = Images(rng.integers(0, 256, (8, 8, 8, 3), np.uint8), np.arange(8) % 2, 2)
+    settings = protocol("reference", metrics=("condition_number",), batch_size=4, repeats=1)
+    space = spaces.get("nas_bench_201")
+    evaluator = Evaluator(space, images, settings, seed=0, devices=jax.devices()[:1])
+    plan = search.strategy("random", space, settings)
+    with Workdir.open(tmp_path / "w", {}) as workdir:
+        search.search(plan, evaluator, workdir)
+        found = write_result("random", plan, evaluator, workdir, None, "reference")
+        records = workdir.records()
+    assert found["arch"] == space.to_string(plan.result)
+    values = [value for r in records for value in r["condition_number"] if value is not None]
+    assert found["condition_number"] == min(values)

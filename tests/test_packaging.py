@@ -43,3 +43,36 @@ def test_only_one_module_touches_private_jax():
         if re.search(r"^\s*(import|from) jax\.(_src|interpreters|core)", path.read_text(), re.M)
     ]
     assert users == ["tenas_jax/ntk/_compat.py"]
+
+
+# What each part may import: the parts before it alone. Single modules count as parts.
+ORDER = (
+    ("errors", "files", "json_values", "json_lines", "environment", "records"),
+    ("spaces", "data", "ntk"),
+    ("networks",),
+    ("metrics",),
+    ("presets",),
+    ("evaluate", "score", "golden"),
+    ("search", "train", "benchmarks"),
+    ("report",),
+)
+
+
+def test_everything_is_imported_one_way():
+    rank = {part: number for number, parts in enumerate(ORDER) for part in parts}
+    package = ROOT / "tenas_jax"
+    for path in package.rglob("*.py"):
+        part = path.relative_to(package).parts[0].removesuffix(".py")
+        if part == "__init__":
+            continue
+        found = re.findall(
+            r"^\s*from tenas_jax(?:\.(\w+))?[\w.]* import (\w+)", path.read_text(), re.M
+        )
+        for module, name in found:
+            other = module or name
+            assert rank[other] <= rank[part], f"{path.relative_to(ROOT)} imports {other}"
+            if rank[other] == rank[part] > 0:
+                assert other == part, f"{path.relative_to(ROOT)} imports {other}, beside it"
+        assert not re.search(r"^\s*from absl import .*(app|flags)", path.read_text(), re.M), (
+            f"{path} knows flags"
+        )

@@ -1,12 +1,12 @@
 """Empirical neural tangent kernels behind one function, and their spectra."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import jax
 from flax import traverse_util
 
 from tenas_jax.errors import UserError, lookup
-from tenas_jax.networks.network import Network, Params
 from tenas_jax.ntk import jacobian
 from tenas_jax.ntk.spectrum import FLAGS, OK, Conditioning, conditioning, spectrum
 
@@ -37,8 +37,8 @@ def resolve_engine(name: str) -> str:
 
 
 def ntk(
-    network: Network,
-    params: Params,
+    network: Callable[[Any, jax.Array], jax.Array],
+    params: Any,
     images: jax.Array,
     images2: jax.Array | None = None,
     *,
@@ -53,7 +53,7 @@ def ntk(
 
     Args:
         network: `(params, images) -> logits [N, C]` (or [N]).
-        params: the module's parameters.
+        params: the module's parameters, a tree of dicts.
         images: [N, H, W, C].
         images2: a second batch [M, ...], evaluated apart; None is the first.
         engine: a name in `ENGINES` or `auto`.

@@ -22,12 +22,19 @@ from tenas_jax.report.text_size import shrink, text_extent
 KEPT = -1
 ABSENT = -2
 
+# metric -> its title, and whether its axis is logarithmic; others have their name, and a linear one
+SERIES = {
+    "condition_number": ("NTK condition number κ", True),
+    "linear_regions": ("Linear regions", False),
+}
+
 _GRID_TOP = 0.89  # Where the names of a grid's columns may begin, as a part of the figure.
 
 
 def plot_pruning(
     space_operations: Sequence[str],
     edges: Sequence[tuple[int, int]],
+    metrics: Sequence[str],
     rounds: Sequence[Mapping],
     path: str | os.PathLike,
     *,
@@ -38,7 +45,7 @@ def plot_pruning(
     Raises:
       UserError: the rounds do not fit the space, or the file cannot be written.
     """
-    figure = pruning_figure(space_operations, edges, rounds, title=title)
+    figure = pruning_figure(space_operations, edges, metrics, rounds, title=title)
     with matplotlib.rc_context(style.RC):
         atomic_write_bytes(path, lambda f: figure.savefig(f, format="png", dpi=style.DPI))
 
@@ -46,6 +53,7 @@ def plot_pruning(
 def pruning_figure(
     space_operations: Sequence[str],
     edges: Sequence[tuple[int, int]],
+    metrics: Sequence[str],
     rounds: Sequence[Mapping],
     *,
     title: str,
@@ -55,8 +63,9 @@ def pruning_figure(
     Args:
       space_operations: the names of the operations, in the mask's order.
       edges: (source, target) of each edge, in the mask's order.
+      metrics: names of the values that are drawn by round.
       rounds: one dict a round: `round`; `mask` [cells][edges][ops] before the round's pruning;
-        `condition_number` and `linear_regions` of the supernet, or None; `pruned`, a list of
+        each of `metrics` for the supernet, or None; `pruned`, a list of
         [cell, edge, op]. The last one is the final architecture, whose `pruned` is empty.
       title: shown above.
 
@@ -68,19 +77,20 @@ def pruning_figure(
     with matplotlib.rc_context(style.RC):
         figure = Figure(figsize=style.SIZE, dpi=style.DPI, facecolor=style.PAPER)
         FigureCanvasAgg(figure)
-        grids, kappa, regions, graphs = _layout(figure, len(final))
+        grids, lines, graphs = _layout(figure, len(final), len(metrics))
         names = [""] if len(final) == 1 else [f"cell {i}" for i in range(len(final))]
         shown = [entry["round"] for entry in rounds]
         for axes, cell, name in zip(grids, when, names, strict=True):
             _draw_grid(axes, cell, space_operations, edges, shown, name)
         for axes in grids[1:] if len(grids) > 2 else ():
             axes.tick_params(labelleft=False)  # No room, and the rows are those of the first.
-        draw_series(kappa, rounds, "condition_number", "NTK condition number κ", log=True)
-        draw_series(regions, rounds, "linear_regions", "Linear regions", log=False)
+        for axes, name in zip(lines, metrics, strict=True):
+            words, log = SERIES.get(name, (name.replace("_", " "), False))
+            draw_series(axes, rounds, name, words, log=log)
         for axes, mask, name in zip(graphs, final, names, strict=True):
             draw_cell(axes, mask, space_operations, edges, name)
         _draw_texts(figure, title, "Resulting cell" if len(final) == 1 else "Resulting cells")
-        if kappa.lines or regions.lines:
+        if any(axes.lines for axes in lines):
             _draw_legend(figure)
     return figure
 
@@ -108,16 +118,18 @@ def pruning_rounds(rounds: Sequence[Mapping], edge_count: int, op_count: int) ->
     return when
 
 
-def _layout(figure: Figure, cells: int) -> tuple[list[Axes], Axes, Axes, list[Axes]]:
-    """Axes for the grids (left), the two series (right, above) and the cells (right, below)."""
+def _layout(figure: Figure, cells: int, metrics: int) -> tuple[list[Axes], list[Axes], list[Axes]]:
+    """Axes for the grids (left), the series (right, above) and the cells (right, below)."""
     left = GridSpec(1, cells, figure, left=0.045, right=0.475, bottom=0.085, top=0.76, wspace=0.16)
-    top = GridSpec(1, 2, figure, left=0.555, right=0.985, bottom=0.655, top=0.845, wspace=0.26)
+    top = GridSpec(
+        1, metrics, figure, left=0.555, right=0.985, bottom=0.655, top=0.845, wspace=0.26
+    )
     # Cells lie one below the other: their graphs are wide, as labels stand between the nodes.
     low = GridSpec(cells, 1, figure, left=0.51, right=0.99, bottom=0.03, top=0.535, hspace=0.08)
     grids = [figure.add_subplot(left[0, i]) for i in range(cells)]
-    kappa, regions = (figure.add_subplot(top[0, i]) for i in range(2))
+    lines = [figure.add_subplot(top[0, i]) for i in range(metrics)]
     graphs = [figure.add_subplot(low[i, 0]) for i in range(cells)]
-    return grids, kappa, regions, graphs
+    return grids, lines, graphs
 
 
 def _draw_texts(figure: Figure, title: str, result: str) -> None:

@@ -14,6 +14,7 @@ NB201 = ["none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3"]
 NB201_EDGES = [(0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3)]
 DARTS = ["none", "max_pool_3x3", "avg_pool_3x3", "skip_connect"]
 DARTS += ["sep_conv_3x3", "sep_conv_5x5", "dil_conv_3x3", "dil_conv_5x5"]
+BOTH = ("condition_number", "linear_regions")
 DARTS_EDGES = [(j, i) for i in range(2, 6) for j in range(i)]
 
 
@@ -60,7 +61,7 @@ def words(artist):
 def test_writes_a_png_of_the_stated_size(tmp_path, operations, edges, cells):
     path = tmp_path / "search.png"
     rounds = search(operations, edges, cells)
-    pruning_plot.plot_pruning(operations, edges, rounds, path, title="t")
+    pruning_plot.plot_pruning(operations, edges, BOTH, rounds, path, title="t")
     assert path.read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
     with Image.open(path) as image:
         assert image.size == (1600, 900)
@@ -72,7 +73,7 @@ def test_writes_a_png_of_the_stated_size(tmp_path, operations, edges, cells):
 @pytest.mark.parametrize("cells", [1, 2])
 def test_names_every_operation_edge_and_the_title(cells):
     figure = pruning_plot.pruning_figure(
-        NB201, NB201_EDGES, search(NB201, NB201_EDGES, cells), title="costs $5 a_b$"
+        NB201, NB201_EDGES, BOTH, search(NB201, NB201_EDGES, cells), title="costs $5 a_b$"
     )
     shown = words(figure)
     assert "costs $5 a_b$" in shown
@@ -86,7 +87,7 @@ def test_names_every_operation_edge_and_the_title(cells):
 
 def test_grid_shows_the_round_each_operation_went_in():
     rounds = search(NB201, NB201_EDGES, 1)
-    figure = pruning_plot.pruning_figure(NB201, NB201_EDGES, rounds, title="t")
+    figure = pruning_plot.pruning_figure(NB201, NB201_EDGES, BOTH, rounds, title="t")
     (grid,) = [axes for axes in figure.axes if "kept" in words(axes)]
     at = {(int(t.get_position()[1]), int(t.get_position()[0])): t.get_text() for t in grid.texts}
     for entry in rounds:
@@ -112,7 +113,7 @@ def test_cell_labels_its_edges_and_dots_none():
     mask[0, 5, 1] = 1  # This one has two operations.
     rounds = search(NB201, NB201_EDGES, 1)
     rounds[-1]["mask"] = mask.tolist()
-    figure = pruning_plot.pruning_figure(NB201, NB201_EDGES, rounds, title="t")
+    figure = pruning_plot.pruning_figure(NB201, NB201_EDGES, BOTH, rounds, title="t")
     cell = figure.axes[-1]
     labels = [w for w in words(cell) if not w.isdigit()]
     assert sorted(labels) == sorted(
@@ -128,7 +129,7 @@ def test_series_leave_gaps_for_missing_values():
     rounds[1]["condition_number"] = None
     rounds[2]["condition_number"] = -3.0  # A log axis has no place for it.
     rounds[3]["linear_regions"] = float("inf")
-    figure = pruning_plot.pruning_figure(NB201, NB201_EDGES, rounds, title="t")
+    figure = pruning_plot.pruning_figure(NB201, NB201_EDGES, BOTH, rounds, title="t")
     kappa, regions = (axes for axes in figure.axes if axes.lines)
     assert kappa.get_yscale() == "log" and regions.get_yscale() == "linear"
     assert np.isnan(kappa.lines[0].get_ydata()).tolist() == [False, True, True, False, False]
@@ -136,12 +137,24 @@ def test_series_leave_gaps_for_missing_values():
     assert regions.lines[1].get_ydata().tolist() == [904.0]
 
 
+@pytest.mark.parametrize("metrics", [("a_score",), ("condition_number", "a_score", "b")])
+def test_any_metrics_are_drawn_by_name(metrics):
+    values = {name: 3.0 for name in metrics}
+    rounds = search(NB201, NB201_EDGES, 1, **values)
+    figure = pruning_plot.pruning_figure(NB201, NB201_EDGES, metrics, rounds, title="t")
+    drawn = [axes for axes in figure.axes if axes.lines]
+    assert [axes.get_yscale() for axes in drawn] == [
+        "log" if name == "condition_number" else "linear" for name in metrics
+    ]
+    assert [axes.get_title("left") for axes in drawn][-1] == metrics[-1].replace("_", " ")
+
+
 def test_nothing_measured_says_so(tmp_path):
     rounds = search(NB201, NB201_EDGES, 1, condition_number=None, linear_regions=None)
-    figure = pruning_plot.pruning_figure(NB201, NB201_EDGES, rounds, title="t")
+    figure = pruning_plot.pruning_figure(NB201, NB201_EDGES, BOTH, rounds, title="t")
     assert words(figure).count("not recorded") == 2
     only_final = [{**rounds[-1], "condition_number": 5.0}]
-    pruning_plot.plot_pruning(NB201, NB201_EDGES, only_final, tmp_path / "a.png", title="t")
+    pruning_plot.plot_pruning(NB201, NB201_EDGES, BOTH, only_final, tmp_path / "a.png", title="t")
     assert (tmp_path / "a.png").is_file()
 
 
@@ -149,7 +162,7 @@ def test_texts_do_not_overlap_nor_leave_the_figure():
     for operations, edges, cells in [(NB201, NB201_EDGES, 1), (DARTS, DARTS_EDGES, 2)]:
         rounds = search(operations, edges, cells)
         title = "A long title with all that a run has to say " * 5
-        figure = pruning_plot.pruning_figure(operations, edges, rounds, title=title)
+        figure = pruning_plot.pruning_figure(operations, edges, BOTH, rounds, title=title)
         figure.canvas.draw()
         hidden = set(ticks_out_of_view(figure))
         texts = [t for t in drawn_texts(figure) if t not in hidden]
@@ -179,10 +192,10 @@ def test_arcs_cross_on_neither_side():
 def test_rounds_that_do_not_fit_are_refused(tmp_path):
     path = tmp_path / "a.png"
     with pytest.raises(UserError, match="no rounds"):
-        pruning_plot.plot_pruning(NB201, NB201_EDGES, [], path, title="t")
+        pruning_plot.plot_pruning(NB201, NB201_EDGES, BOTH, [], path, title="t")
     rounds = search(DARTS, NB201_EDGES, 1)
     with pytest.raises(UserError, match=r"round 0: the mask is \(1, 6, 8\), not \(1, 6, 5\)"):
-        pruning_plot.plot_pruning(NB201, NB201_EDGES, rounds, path, title="t")
+        pruning_plot.plot_pruning(NB201, NB201_EDGES, BOTH, rounds, path, title="t")
     assert not path.exists()
 
 
@@ -192,6 +205,6 @@ def test_leaves_the_global_settings_alone(tmp_path):
     before = dict(matplotlib.rcParams)
     with matplotlib.rc_context({"font.size": 40.0, "axes.grid": True}):
         rounds = search(NB201, NB201_EDGES, 1)
-        pruning_plot.plot_pruning(NB201, NB201_EDGES, rounds, tmp_path / "a.png", title="t")
+        pruning_plot.plot_pruning(NB201, NB201_EDGES, BOTH, rounds, tmp_path / "a.png", title="t")
         assert matplotlib.rcParams["font.size"] == 40.0
     assert dict(matplotlib.rcParams) == before

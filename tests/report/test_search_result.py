@@ -1,0 +1,120 @@
+"""What a finished search leaves behind, whatever its strategy and metrics."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tenas_jax import spaces
+from tenas_jax.benchmarks import Table
+from tenas_jax.evaluate import Score
+from tenas_jax.presets import protocol
+from tenas_jax.records import Workdir
+from tenas_jax.report.search_result import COURSES, write_result
+from tenas_jax.search import STRATEGIES, Pruning, search
+
+SPACE = spaces.get("nas_bench_201")
+
+
+class Arithmetic:
+    """An evaluator whose scores are sums over the mask, in two repeats."""
+
+    space, engine = SPACE, "none"
+    compile_seconds, run_seconds = 1.5, 2.5
+
+    def __init__(self, metrics, bad=()):
+        self.protocol = protocol("reference", metrics=tuple(metrics))
+        self.bad = bad  # metrics that are flagged in the second repeat
+
+    def key(self, mask) -> str:
+        return str(np.flatnonzero(mask).tolist())
+
+    def score(self, masks, draw, known):
+        for i, mask in enumerate(masks):
+            values, flags = {}, {}
+            for m, name in enumerate(self.protocol.metrics):
+                value = float(np.flatnonzero(mask).sum() + m)
+                values[name] = np.array([value, np.nan if name in self.bad else value + 2])
+                flags[name] = ["ok", "singular" if name in self.bad else "ok"]
+            yield i, self.key(mask), Score(values, flags, 0.5), True
+
+
+class First:
+    """A strategy that this library knows nothing of: it keeps the first of three."""
+
+    def __init__(self):
+        self.round, self.done, self.result = 0, False, None
+
+    def ask(self):
+        return [SPACE.to_mask(SPACE.from_index(i)) for i in (7, 8, 9)]
+
+    def tell(self, scores):
+        self.round, self.done, self.result = 1, True, SPACE.from_index(7)
+
+    def state(self):
+        return {"done": self.done}
+
+    def restore(self, state):
+        self.done = state["done"]
+
+
+def finish(folder, name, strategy, evaluator, table=None) -> dict:
+    with Workdir.open(folder, {}) as workdir:
+        search(strategy, evaluator, workdir)
+        found = write_result(name, strategy, evaluator, workdir, table, "reference")
+    assert json.loads((folder / "result.json").read_text()) == found
+    return found
+
+
+@pytest.mark.parametrize(
+    "metrics",
+    [
+        ("condition_number",),
+        ("linear_regions",),
+        ("condition_number", "linear_regions"),
+    ],
+)
+def test_pruning_by_any_metrics_gives_table_and_picture(tmp_path, capsys, metrics):
+    evaluator = Arithmetic(metrics)
+    found = finish(tmp_path / "w", "pruning", Pruning(SPACE, metrics), evaluator)
+    out = capsys.readouterr().out
+    assert found["arch"] in out and "pruned (edge: operation)" in out
+    assert (tmp_path / "w" / "search.png").read_bytes().startswith(b"\x89PNG")
+    mask = SPACE.to_mask(SPACE.parse(found["arch"]))
+    for m, name in enumerate(metrics):
+        assert found[name] == np.flatnonzero(mask).sum() + m + 1  # the mean of both repeats
+        assert name.replace("_", " ") in out.splitlines()[0]
+    assert found["architectures_scored"] == 25 + 19 + 13 + 1
+    assert found["scoring_seconds"] == 29.0
+
+
+def test_a_strategy_without_a_course_is_told_by_its_result(tmp_path, capsys):
+    found = finish(tmp_path / "w", "first", First(), Arithmetic(("condition_number",)))
+    out = capsys.readouterr().out
+    assert found["arch"] == SPACE.to_string(SPACE.from_index(7))
+    assert found["condition_number"] == np.flatnonzero(First().ask()[0]).sum() + 1
+    assert out.startswith("architecture")
+    assert not (tmp_path / "w" / "search.png").exists()
+
+
+def test_a_bad_kernel_is_said_not_given_a_number(tmp_path, capsys):
+    metrics = ("condition_number", "linear_regions")
+    evaluator = Arithmetic(metrics, bad=("condition_number",))
+    found = finish(tmp_path / "w", "pruning", Pruning(SPACE, metrics), evaluator)
+    out = capsys.readouterr().out
+    assert found["condition_number"] is None
+    assert found["bad_kernels"] == 58
+    assert "none (bad kernel" in out and "58 (flags" in out
+
+
+def test_published_accuracies_stand_beside(tmp_path, capsys):
+    arch = SPACE.to_string(SPACE.from_index(7))
+    table = Table(pd.DataFrame({"arch": [arch], "cifar10_test": [93.25], "x": [1.0]}), SPACE)
+    found = finish(tmp_path / "w", "first", First(), Arithmetic(("linear_regions",)), table)
+    assert found["published"] == {"cifar10_test": 93.25}
+    assert "93.25 % (published)" in capsys.readouterr().out
+
+
+def test_every_course_belongs_to_a_strategy():
+    assert set(COURSES) <= set(STRATEGIES)
