@@ -11,6 +11,7 @@ import numpy as np
 
 from tenas_jax.errors import UserError
 from tenas_jax.metrics import METRICS, Batch, metric
+from tenas_jax.networks.lazy_init import lazy_init
 from tenas_jax.networks.network import Network
 from tenas_jax.ntk import FLAGS, OK
 
@@ -72,9 +73,7 @@ def _network(module, params_or_key, images, options: Mapping) -> tuple[Network, 
     """The module as a `Network`, and its parameters."""
     static = tuple(sorted(options.items()))
     if not isinstance(params_or_key, Mapping):
-        variables = module.lazy_init(
-            params_or_key, jax.ShapeDtypeStruct(images.shape, images.dtype), **options
-        )
+        variables = lazy_init(module, params_or_key, images, **options)
     elif "params" in params_or_key:
         variables = params_or_key
     else:

@@ -6,6 +6,8 @@ import flax.linen as nn
 import jax
 from flax import struct
 
+from tenas_jax.networks.lazy_init import lazy_init
+
 Params = Any  # a tree of arrays: the collection `params` of a Flax module
 
 
@@ -40,5 +42,4 @@ class Network:
     def init(self, key: jax.Array, images: jax.Array | jax.ShapeDtypeStruct) -> Params:
         """Fresh parameters for images of this shape and dtype; the network is not run."""
         args = (images,) if self.mask is None else (images, self.mask)
-        shapes = [jax.ShapeDtypeStruct(a.shape, a.dtype) for a in args]
-        return self.module.lazy_init(key, *shapes, **dict(self.options))["params"]
+        return lazy_init(self.module, key, *args, **dict(self.options))["params"]
