@@ -4,13 +4,14 @@ import ctypes
 import functools
 import logging
 import os
+import pathlib
 import sys
 from collections.abc import Callable
 
 import jax
 from absl import flags
 
-from tenas_jax.errors import UserError
+from tenas_jax.errors import UserError, unknown
 
 # That there is no accelerator is no news to the user of a laptop.
 logging.getLogger("jax._src.xla_bridge").setLevel(logging.WARNING)
@@ -54,6 +55,8 @@ def use_cpu_devices(count: int) -> None:
     """
     forced = "xla_force_host_platform_device_count" in os.environ.get("XLA_FLAGS", "")
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    if count < 1:
+        raise UserError(f"cpu_devices must be at least 1, not {count}")
     if not forced:
         jax.config.update("jax_num_cpu_devices", max(1, min(count, cores)))
 
@@ -72,17 +75,32 @@ def keep_freed_memory() -> None:
 
 
 def parse_flags(argv: list[str]) -> list[str]:
-    """absl's parsing, with a mistake in a flag or config field in one line."""
+    """absl's parsing, with a mistake in a flag, a config file or one of its fields in one line."""
     try:
         rest = flags.FLAGS(argv)
         if "config" in flags.FLAGS:
-            flags.FLAGS["config"].value.to_dict()  # a file that could not be read fails when used
+            _ = flags.FLAGS["config"].value.keys()  # a file that could not be read fails when used
         return rest
     except flags.Error as error:
         _fail(str(error))
-    # What config_flags raises for a missing file, an unknown field or a value of the wrong type.
-    except (OSError, AttributeError, KeyError, TypeError, ValueError) as error:
-        _fail(error.args[0] if error.args and isinstance(error.args[0], str) else str(error))
+    except Exception as error:  # a config file is a program, and may raise anything
+        _fail(_config_mistake(error, argv))
+
+
+def _config_mistake(error: Exception, argv: list[str]) -> str:
+    """What is wrong with the config file or a `--config.field`, in words."""
+    path = next((a.split("=", 1)[1] for a in argv if a.startswith("--config=")), "")
+    if not pathlib.Path(path).is_file():
+        return f"there is no config file {path!r}"
+    text = str(error.args[0] if error.args else error)
+    if isinstance(error, AttributeError | KeyError):
+        for argument in argv:
+            field = argument.removeprefix("--config.").split("=")[0]
+            if argument.startswith("--config.") and text.strip("\"'") == field:
+                return str(unknown("config field", field, flags.FLAGS["config"].value.keys()))
+    if isinstance(error, TypeError | ValueError) and "--config." in " ".join(argv):
+        return text  # a value of the wrong type: the message names field and types
+    return f"cannot use the config file {path!r}: {type(error).__name__}: {text}"
 
 
 def _fail(message: str) -> None:

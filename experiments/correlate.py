@@ -19,6 +19,7 @@ from experiments.command import (
 )
 from tenas_jax import Evaluator, Score, data, metrics, presets, spaces
 from tenas_jax.benchmarks import Table
+from tenas_jax.errors import UserError
 from tenas_jax.records import Workdir
 from tenas_jax.report.tables import format_table
 from tenas_jax.search.progress import bar
@@ -27,7 +28,7 @@ FLAGS = flags.FLAGS
 flags.DEFINE_string("table", None, "CSV of trained accuracies: a column arch, others numbers.")
 flags.DEFINE_string("workdir", None, "Folder that records the scores.")
 flags.DEFINE_list("columns", ["cifar10_test", "cifar100_test", "imagenet16_120_test"], "Columns.")
-flags.DEFINE_integer("count", 1000, "Random architectures.", lower_bound=3)
+flags.DEFINE_integer("count", 1000, "Random architectures.", lower_bound=10)
 flags.DEFINE_integer("cpu_devices", 2, "Architectures scored side by side on CPU.", lower_bound=1)
 define_scoring_flags(data="cifar10", repeats=2)
 flags.mark_flags_as_required(["table", "workdir"])
@@ -46,7 +47,7 @@ def tau(badness: np.ndarray, accuracy: np.ndarray, rng: np.random.Generator) -> 
     draws = [
         kendalltau(-badness[i], accuracy[i]).statistic for i in rng.integers(n, size=(1000, n))
     ]
-    low, high = np.percentile(draws, [2.5, 97.5])
+    low, high = np.nanpercentile(draws, [2.5, 97.5])  # τ of a constant draw is undefined
     return kendalltau(-badness, accuracy).statistic, low, high
 
 
@@ -63,6 +64,11 @@ def main(argv: list[str]) -> None:
     rng = np.random.default_rng(FLAGS.seed)
     numbers = rng.choice(space.size, size=min(FLAGS.count, space.size), replace=False)
     archs = [space.from_index(int(i)) for i in numbers]
+    if not FLAGS.columns:
+        raise UserError(f"--columns names none; valid: {', '.join(table.columns)}")
+    strings = [space.to_string(arch) for arch in archs]
+    # Looked up before anything is scored, which takes longer.
+    accuracies = {column: table.column(column, strings) for column in FLAGS.columns}
     config = {
         n: FLAGS[n].value for n in ("space", "preset", "data", "batch_size", "repeats", "seed")
     }
@@ -78,8 +84,7 @@ def main(argv: list[str]) -> None:
     ranks = {name: rank_badness(scores, name) for name in protocol.metrics}
     ranks["rank sum"] = sum(ranks.values())
     rows = []
-    for column in FLAGS.columns:
-        accuracy = table.column(column, [space.to_string(arch) for arch in archs])
+    for column, accuracy in accuracies.items():
         for name, badness in ranks.items():
             rows.append((column, name, *(f"{v:.3f}" for v in tau(badness, accuracy, rng))))
     print(format_table(("accuracy", "score", "tau", "2.5 %", "97.5 %"), rows))

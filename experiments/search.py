@@ -6,6 +6,7 @@ Killed and started again, it goes on where it was; a finished search says so and
 """
 
 import sys
+from collections.abc import Sequence
 
 from absl import app, flags
 from ml_collections import config_flags
@@ -18,6 +19,7 @@ from experiments.command import (
 )
 from tenas_jax import data, presets, spaces
 from tenas_jax.benchmarks import Table
+from tenas_jax.errors import UserError
 from tenas_jax.evaluate import Evaluator
 from tenas_jax.records import Workdir
 from tenas_jax.report.search_result import write_result
@@ -34,8 +36,20 @@ TASK = ("space", "strategy", "preset", "seed", "data", "split", "data_dir", "siz
         "benchmark_table", "cpu_devices")  # fmt: skip
 
 
+def names(value: str | Sequence[str] | None) -> tuple[str, ...] | None:
+    """Metric names, given as a tuple or as `one,two`; None for the preset's."""
+    if value is None:
+        return None
+    value = [value] if isinstance(value, str) else value
+    return tuple(name for part in value for name in part.split(","))
+
+
 def run(config: dict, workdir: str) -> dict:
-    """Runs or resumes a search and returns its summary."""
+    """Runs or resumes a search and returns its result."""
+    for name in TASK:
+        if name not in config:
+            raise UserError(f"the config has no field {name!r}; valid: {', '.join(TASK)}")
+    config = {**config, "metrics": names(config.get("metrics"))}
     use_cpu_devices(config["cpu_devices"])
     keep_freed_memory()
     space = spaces.get(config["space"])

@@ -9,9 +9,9 @@ Runs every case on both engines, in float64 and float32. Exits 1 if a number is 
 import jax
 from absl import app, flags
 
-from experiments.command import main_without_traceback
+from experiments.command import main_without_traceback, parse_flags
 from tenas_jax import golden
-from tenas_jax.errors import lookup
+from tenas_jax.errors import UserError, lookup
 from tenas_jax.ntk import ENGINES
 from tenas_jax.report.tables import format_table
 
@@ -50,8 +50,11 @@ def verify(folder: str, engines: list[str], dtypes: list[str]) -> int:
 
 def main(argv: list[str]) -> int:
     del argv
+    for name in ("engine", "dtype"):
+        if not FLAGS[name].value:
+            raise UserError(f"--{name} names nothing to verify")
     return 1 if verify(FLAGS.golden, FLAGS.engine, FLAGS.dtype) else 0
 
 
 if __name__ == "__main__":
-    app.run(main_without_traceback(main))
+    app.run(main_without_traceback(main), flags_parser=parse_flags)

@@ -18,7 +18,7 @@ class UserError(ValueError):
 def unknown(kind: str, name: object, valid) -> UserError:
     """The error for a name that is not among the valid ones, with the nearest of them."""
     names = [str(v) for v in valid]
-    near = difflib.get_close_matches(str(name), names, n=1, cutoff=0.4)
+    near = difflib.get_close_matches(str(name), names, n=1, cutoff=0.6)
     hint = f" (did you mean {near[0]!r}?)" if near else ""
     return UserError(f"unknown {kind} {name!r}{hint}; valid: {', '.join(names)}")
 

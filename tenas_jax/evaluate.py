@@ -5,9 +5,9 @@ All candidates of a draw see the same weights and batches, so that their differe
 """
 
 import functools
+import operator
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import jax
@@ -20,50 +20,11 @@ from tenas_jax.data.batches import batch as draw_batch
 from tenas_jax.data.batches import patches as draw_patches
 from tenas_jax.errors import UserError
 from tenas_jax.metrics import Batch, metric
-from tenas_jax.networks import Network, variant
+from tenas_jax.networks import Network, initialiser, variant
 from tenas_jax.ntk import FLAGS, resolve_engine
 from tenas_jax.presets import Protocol
+from tenas_jax.scores import Score
 from tenas_jax.spaces import Space
-
-
-@dataclass(frozen=True)
-class Score:
-    """What the metrics say of one architecture, a value a repeat.
-
-    Attributes:
-        values: metric -> [repeats]; NaN where the flag is not `ok`.
-        flags: metric -> words of `tenas_jax.ntk.FLAGS`, one a repeat.
-        seconds: run time of this architecture's share, without compilation.
-    """
-
-    values: dict[str, np.ndarray]
-    flags: dict[str, list[str]]
-    seconds: float = field(default=0.0, compare=False)
-
-    def mean(self, name: str) -> float:
-        """The mean over repeats; NaN if a repeat is bad."""
-        return float(np.mean(self.values[name]))
-
-    def to_record(self) -> dict:
-        """As plain lists; a bad value becomes None."""
-        return {
-            **{
-                name: [v if np.isfinite(v) else None for v in map(float, values)]
-                for name, values in self.values.items()
-            },
-            "flags": self.flags,
-            "seconds": self.seconds,
-        }
-
-    @classmethod
-    def from_record(cls, record: dict) -> "Score":
-        """The inverse of `to_record`."""
-        flags = record["flags"]
-        return cls(
-            {name: np.array([np.nan if v is None else v for v in record[name]]) for name in flags},
-            flags,
-            record["seconds"],
-        )
 
 
 class Evaluator:
@@ -101,7 +62,8 @@ class Evaluator:
                 output still count in linear regions. Supernets are never shared.
 
         Raises:
-            UserError: unknown names, a batch too small for a metric, images of a wrong size.
+            UserError: unknown names, a batch too small for a metric or larger than the data, images
+                of a wrong size, a seed that is no whole number from 0 to 2^32 - 1.
         """
         self.space, self.data, self.protocol, self.seed = space, data, protocol, seed
         self.engine = resolve_engine(protocol.engine)
@@ -113,12 +75,7 @@ class Evaluator:
         self._programs: dict[str, Any] = {}
         self._metrics = {name: metric(name) for name in protocol.metrics}
         self._modules = {m.variant: self._module(m.variant) for m in self._metrics.values()}
-        for name, m in self._metrics.items():
-            if m.variant == "ntk" and protocol.batch_size < m.min_images:
-                raise UserError(
-                    f"{name} needs a batch of at least {m.min_images} images, "
-                    f"not {protocol.batch_size}"
-                )
+        self._check()
 
     def score(
         self, masks: Sequence[np.ndarray], draw: int, known: dict[str, Score] | None = None
@@ -194,9 +151,7 @@ class Evaluator:
     def _program(self, name: str):
         """The jitted program of a metric over a block of masks, spread over the mesh."""
         m, module = self._metrics[name], self._modules[self._metrics[name].variant]
-        options = {}
-        if m.variant == "ntk":
-            options = {"engine": self.engine, "chunk": self.protocol.chunk}
+        options = {"engine": self.engine, "chunk": self.protocol.chunk} if m.kernel else {}
 
         def one(mask, params, batch, key):
             out = m.fn(Network(module, mask), params, batch, key, **options)
@@ -250,6 +205,22 @@ class Evaluator:
     def _key(self, draw: int, repeat: int) -> jax.Array:
         return jax.random.fold_in(jax.random.fold_in(jax.random.key(self.seed), draw), repeat)
 
+    def _check(self) -> None:
+        """Raises for what would fail at the first score, before anything is written or compiled."""
+        initialiser(self.protocol.initialiser)
+        size = self.protocol.batch_size
+        for name, m in self._metrics.items():
+            if m.variant == "ntk" and size < m.min_images:
+                raise UserError(
+                    f"{name} needs a batch of at least {m.min_images} images, not {size}"
+                )
+        if size > len(self.data):
+            raise UserError(
+                f"{self.data.name} has {len(self.data)} images, not the {size} of a batch"
+            )
+        if isinstance(self.seed, bool) or not 0 <= operator.index(self.seed) < 2**32:
+            raise UserError(f"the seed must be from 0 to {2**32 - 1}, not {self.seed}")
+
     def _module(self, name: str):
         """A scoring network's module, after a look at whether it can take these images."""
         found = variant(self.space.name, name)
@@ -257,6 +228,6 @@ class Evaluator:
         if not found.patches and any(length % found.side_multiple for length in side):
             raise UserError(
                 f"images are {side[0]}x{side[1]}, but the network of {self.space.name} needs sides "
-                f"that are multiples of {found.side_multiple}; resize them with --config.size"
+                f"that are multiples of {found.side_multiple}: resize them to such a size"
             )
         return found.build(classes=self.data.classes, initialiser=self.protocol.initialiser)

@@ -44,6 +44,11 @@ class Protocol:
         for name in ("batch_size", "repeats", "patches"):
             if getattr(self, name) < 1:
                 raise UserError(f"{name} must be at least 1, not {getattr(self, name)}")
+        if not self.metrics:
+            raise UserError("metrics must name at least one metric")
+        for name in self.metrics:
+            if self.metrics.count(name) > 1:
+                raise UserError(f"metric {name!r} is named twice")
         if self.chunk is not None and self.chunk < 1:
             raise UserError(f"chunk must be at least 1, not {self.chunk}")
 

@@ -9,9 +9,10 @@ import pytest
 from tenas_jax import spaces
 from tenas_jax.data import Images
 from tenas_jax.errors import UserError
-from tenas_jax.evaluate import Evaluator, Score
+from tenas_jax.evaluate import Evaluator
 from tenas_jax.networks import NETWORKS, NasBench201, Variant
 from tenas_jax.presets import protocol
+from tenas_jax.scores import Score
 
 SPACE = spaces.get("nas_bench_201")
 
@@ -165,24 +166,15 @@ def test_a_constant_batch_is_flagged(small_network):
     assert np.isnan(score.mean("condition_number"))
 
 
-def test_a_record_gives_the_score_back():
-    score = Score(
-        {"condition_number": np.array([1 / 3, np.nan])}, {"condition_number": ["ok", "singular"]}
-    )
-    record = score.to_record()
-    assert record["condition_number"] == [1 / 3, None]
-    back = Score.from_record(record)
-    np.testing.assert_array_equal(back.values["condition_number"], [1 / 3, np.nan])
-    assert back.flags == score.flags
-
-
 @pytest.mark.parametrize(
     ("images", "changes", "words"),
     [
         (data(), {"batch_size": 1}, ["condition_number", "at least 2", "1"]),
         (data(side=10), {}, ["10x10", "multiples of 4"]),
         (data(), {"metrics": ("condition_numbers",)}, ["condition_numbers", "condition_number"]),
-        (data(), {"engine": "jacobean"}, ["jacobean", "jacobian"]),
+        (data(), {"engine": "jacobean"}, ["jacobean", "jacobian", "auto"]),
+        (data(), {"initialiser": "kaiming_normal"}, ["kaiming_normal", "kaiming_normal_fan_in"]),
+        (data(), {"batch_size": 65}, ["has 64 images", "65"]),
     ],
 )
 def test_bad_input_is_one_line(small_network, images, changes, words):
@@ -193,13 +185,7 @@ def test_bad_input_is_one_line(small_network, images, changes, words):
     assert "\n" not in str(error.value)
 
 
-def test_too_few_images_for_a_batch(small_network):
-    ev = Evaluator(SPACE, data(), tiny(batch_size=65), seed=0)
-    with pytest.raises(UserError, match="65"):
-        scored(ev, masks(1))
-
-
-def test_an_unknown_initialiser_is_named(small_network):
-    ev = Evaluator(SPACE, data(), tiny(initialiser="kaiming_normal"), seed=0)
-    with pytest.raises(UserError, match="kaiming_normal_fan_in"):
-        scored(ev, masks(1))
+@pytest.mark.parametrize("seed", [-1, 2**32])
+def test_a_seed_out_of_range_is_named(small_network, seed):
+    with pytest.raises(UserError, match=f"from 0 to 4294967295, not {seed}"):
+        evaluator(seed=seed)

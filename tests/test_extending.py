@@ -21,6 +21,7 @@ from tenas_jax.records import Workdir
 from tenas_jax.report.search_result import write_result
 
 PAGE = Path(__file__).parents[1] / "docs" / "extending.md"
+ONE = jax.devices()[:1]
 BLOCKS = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
 
 
@@ -35,6 +36,18 @@ def registries():
             del table[name]
 
 
+@pytest.fixture
+def small_network(monkeypatch):
+    """One stage in place of three, so that compiling takes seconds."""
+    small = networks.Variant(functools.partial(networks.NasBench201, stages=1), side_multiple=4)
+    monkeypatch.setitem(networks.NETWORKS["nas_bench_201"], "ntk", small)
+
+
+def images() -> Images:
+    pixels = np.random.default_rng(0).integers(0, 256, (8, 8, 8, 3), np.uint8)
+    return Images(pixels, np.arange(8) % 2, 2)
+
+
 def execute(word: str) -> dict:
     [block] = [block for block in BLOCKS if word in block]
     assert block.count("\n") < 30
@@ -46,15 +59,23 @@ def execute(word: str) -> dict:
 def test_a_metric(registries):
     execute("grad_norm")
 
-    images, labels = jnp.eye(3)[:, :2], jnp.array([0, 1, 1])
+    x, labels = jnp.eye(3)[:, :2], jnp.array([0, 1, 1])
     module = nn.Dense(2, use_bias=False)
     params = {"kernel": jnp.zeros((2, 2))}
-    value = tenas_jax.score(module, params, (images, labels), ["grad_norm"])["grad_norm"]
+    value = tenas_jax.score(module, params, (x, labels), ["grad_norm"])["grad_norm"]
     # Softmax gives 1/2 each: the gradient is mean_n x_n (p - y_n).
-    gradient = np.asarray(images).T @ np.array([[-0.5, 0.5], [0.5, -0.5], [0.5, -0.5]]) / 3
+    gradient = np.asarray(x).T @ np.array([[-0.5, 0.5], [0.5, -0.5], [0.5, -0.5]]) / 3
     assert value == pytest.approx(np.linalg.norm(gradient), rel=1e-5)
     with pytest.raises(UserError, match="labels"):
-        tenas_jax.score(module, params, images, ["grad_norm"])
+        tenas_jax.score(module, params, x, ["grad_norm"])
+
+
+def test_a_metric_in_a_search(registries, small_network, quick_compilation):
+    execute("grad_norm")
+    settings = protocol("reference", metrics=("grad_norm",), batch_size=4, repeats=1)
+    evaluator = Evaluator(spaces.get("nas_bench_201"), images(), settings, seed=0, devices=ONE)
+    [(_, _, score, _)] = evaluator.score([evaluator.space.supernet()], 0)
+    assert score.mean("grad_norm") > 0 and score.flags == {"grad_norm": ["ok"]}
 
 
 def test_a_space(registries):
@@ -63,9 +84,10 @@ def test_a_space(registries):
     assert space.supernet().sum() == 18
     with pytest.raises(UserError, match="no avg_pool_3x3"):
         space.parse("|avg_pool_3x3~0|+|none~0|none~1|+|none~0|none~1|none~2|")
-    images = Images(np.zeros((8, 8, 8, 3), np.uint8), np.zeros(8, int), 2)
-    settings = protocol("reference", metrics=("linear_regions",), patches=8, repeats=1)
-    Evaluator(space, images, settings, seed=0, devices=jax.devices()[:1])
+    settings = protocol(
+        "reference", metrics=("linear_regions",), batch_size=8, patches=8, repeats=1
+    )
+    Evaluator(space, images(), settings, seed=0, devices=ONE)
 
 
 def test_a_strategy(registries):
@@ -81,16 +103,12 @@ def test_a_strategy(registries):
     np.testing.assert_array_equal(again.result, plan.result)
 
 
-def test_a_strategy_runs_as_a_search(registries, tmp_path, monkeypatch, quick_compilation):
+def test_a_strategy_runs_as_a_search(registries, tmp_path, small_network, quick_compilation):
     """With real scores, and its result reported, though the library knows nothing of it."""
     execute("RandomSearch")
-    small = networks.Variant(functools.partial(networks.NasBench201, stages=1), side_multiple=4)
-    monkeypatch.setitem(networks.NETWORKS["nas_bench_201"], "ntk", small)
-    rng = np.random.default_rng(0)
-    images = Images(rng.integers(0, 256, (8, 8, 8, 3), np.uint8), np.arange(8) % 2, 2)
     settings = protocol("reference", metrics=("condition_number",), batch_size=4, repeats=1)
     space = spaces.get("nas_bench_201")
-    evaluator = Evaluator(space, images, settings, seed=0, devices=jax.devices()[:1])
+    evaluator = Evaluator(space, images(), settings, seed=0, devices=ONE)
     plan = search.strategy("random", space, settings)
     with Workdir.open(tmp_path / "w", {}) as workdir:
         search.search(plan, evaluator, workdir)

@@ -51,7 +51,7 @@ ORDER = (
     ("spaces", "data", "ntk"),
     ("networks",),
     ("metrics",),
-    ("presets",),
+    ("presets", "scores"),
     ("evaluate", "score", "golden"),
     ("search", "train", "benchmarks"),
     ("report",),

@@ -32,6 +32,8 @@ def test_overrides_replace_and_none_leaves():
         ("paper", {"batch_size": 0}, "at least 1"),
         ("paper", {"repeats": -1}, "at least 1"),
         ("paper", {"chunk": 0}, "chunk"),
+        ("paper", {"metrics": ()}, "at least one"),
+        ("paper", {"metrics": ("a", "b", "a")}, "'a' is named twice"),
     ],
 )
 def test_errors(preset, overrides, words):

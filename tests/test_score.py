@@ -78,8 +78,65 @@ def test_a_constant_batch_warns_and_is_nan():
         (np.where(IMAGES > 2, np.nan, IMAGES), ["linear_regions"], "NaN"),
         (IMAGES.astype(int), ["linear_regions"], "floating-point"),
         (IMAGES, ["kappa"], "unknown metric 'kappa'"),
+        (IMAGES, [], "no metric is named; valid: condition_number"),
+        ((IMAGES, [0, 1, 2]), ["condition_number"], r"integers of shape \(6,\)"),
+        ((IMAGES, np.zeros(6)), ["condition_number"], "integers .* not float64"),
+        ((IMAGES, 1, 2), ["condition_number"], "not a tuple of 3"),
     ],
 )
 def test_bad_input(images, metrics, words):
     with pytest.raises(UserError, match=words):
         tenas_jax.score(Net(), jax.random.key(0), images, metrics)
+
+
+class Dropped(nn.Module):
+    """A network that draws numbers when it is called."""
+
+    @nn.compact
+    def __call__(self, x, train: bool = True):
+        x = nn.Dropout(0.5, deterministic=not train)(x.reshape(len(x), -1))
+        return nn.Dense(3)(x)
+
+
+def test_dropout_is_drawn_by_the_key_and_held():
+    kappa = ["condition_number"]
+    first = tenas_jax.score(Dropped(), jax.random.key(0), IMAGES, kappa, key=jax.random.key(1))
+    again = tenas_jax.score(Dropped(), jax.random.key(0), IMAGES, kappa, key=jax.random.key(1))
+    other = tenas_jax.score(Dropped(), jax.random.key(0), IMAGES, kappa, key=jax.random.key(2))
+    assert first == again and first != other
+
+
+def test_one_metric_may_be_named_alone():
+    assert set(tenas_jax.score(Net(), jax.random.key(1), IMAGES, "linear_regions")) == {
+        "linear_regions"
+    }
+
+
+class Bare(nn.Module):
+    """No parameters."""
+
+    def __call__(self, x):
+        return nn.relu(x)
+
+
+class Pair(nn.Module):
+    """Two outputs."""
+
+    @nn.compact
+    def __call__(self, x):
+        return nn.Dense(2)(x), x
+
+
+@pytest.mark.parametrize(
+    ("module", "params", "words"),
+    [
+        (Bare(), jax.random.key(0), "no parameters"),
+        (Pair(), jax.random.key(0), "must return logits, not a tuple"),
+        (Net, jax.random.key(0), "a Flax .linen. module is needed"),
+        (Net(), {"Conv_0": {}}, "the module cannot be run"),
+    ],
+)
+def test_a_module_that_cannot_be_scored_is_one_line(module, params, words):
+    with pytest.raises(UserError, match=words) as error:
+        tenas_jax.score(module, params, IMAGES, ["condition_number"])
+    assert "\n" not in str(error.value)

@@ -10,6 +10,8 @@ from tenas_jax.data.images import Images, positive
 from tenas_jax.data.resizing import resize_raw
 from tenas_jax.errors import UserError
 
+MOST_CLASSES = 1_000_000
+
 
 def load(
     path, split: str = "train", *, size: int | None = None, limit: int | None = None
@@ -25,11 +27,13 @@ def load(
     if limit is not None:
         limit = positive("limit", limit)
     try:
+        if path.is_file() and not zipfile.is_zipfile(path):
+            raise UserError(f"{path} is not an .npz file, as numpy.savez writes")
         with np.load(path, allow_pickle=False) as file:
             image_key, label_key = _keys(path, split, file.files)
             names = tuple(map(str, file["label_names"])) if "label_names" in file.files else ()
             every = [file[k] for k in file.files if k == "labels" or k.endswith("_labels")]
-            images, labels = file[image_key][:limit], file[label_key]
+            images, labels = np.atleast_1d(file[image_key])[:limit], np.atleast_1d(file[label_key])
     except FileNotFoundError:
         raise UserError(f"there is no file {path}") from None
     except UserError:
@@ -59,6 +63,13 @@ def _keys(path: pathlib.Path, split: str, present: list[str]) -> tuple[str, str]
 
 
 def _classes(labels: list[np.ndarray]) -> int:
-    """One more than the greatest label; 1 where there is none, for `Images` to judge."""
+    """One more than the greatest label; 1 where there is none, for `Images` to judge.
+
+    Raises:
+        UserError: it is beyond any number of classes, as where labels are no class numbers.
+    """
     numbers = [a for a in labels if a.size and np.issubdtype(a.dtype, np.integer)]
-    return max((int(a.max()) for a in numbers), default=0) + 1
+    greatest = max((int(a.max()) for a in numbers), default=0)
+    if greatest >= MOST_CLASSES:
+        raise UserError(f"labels go up to {greatest}; valid: class numbers below {MOST_CLASSES}")
+    return greatest + 1

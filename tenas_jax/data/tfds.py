@@ -6,6 +6,7 @@ use, since that is slow.
 
 import contextlib
 import functools
+import io
 import logging
 import re
 import warnings
@@ -74,7 +75,8 @@ def _quiet():
     """Without the library's remarks, so that an error is one line and no warning is raised."""
     logger = logging.getLogger("absl")
     level = logger.level
-    with warnings.catch_warnings():
+    # Where it wants TensorFlow it says so on standard output.
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")
         logger.setLevel(logging.ERROR)
         try:
@@ -99,6 +101,10 @@ def _builder(name: str, data_dir: str | None):
         builder = tfds.builder(name, data_dir=data_dir)
     except tfds.core.DatasetNotFoundError:
         raise NoSuchDataset(known()) from None
+    except ImportError as error:
+        raise UserError(
+            f"dataset {name!r} cannot be read without TensorFlow: {error.msg}"
+        ) from None
     except (ValueError, AssertionError) as error:  # no such configuration or version
         reason = " ".join(str(error).split())[:300]
         raise UserError(f"dataset {name!r}: {reason}") from None

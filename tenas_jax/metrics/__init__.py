@@ -20,6 +20,7 @@ class Metric:
         variant: the scoring network it looks at, a key of `NETWORKS[space]`.
         reference: author, year, arXiv number.
         labels: whether it needs them.
+        kernel: whether it takes the NTK, and so the keyword arguments `engine` and `chunk`.
         min_images: the smallest batch on which it means anything.
     """
 
@@ -28,6 +29,7 @@ class Metric:
     variant: str
     reference: str
     labels: bool = False
+    kernel: bool = False
     min_images: int = 1
 
 
@@ -36,6 +38,7 @@ METRICS: dict[str, Metric] = {
         condition_number,
         higher_is_better=False,
         variant="ntk",
+        kernel=True,
         min_images=2,
         reference="Chen, Gong and Wang, 2021, arXiv:2102.11535",
     ),

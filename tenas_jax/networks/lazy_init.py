@@ -13,12 +13,12 @@ import jax.numpy as jnp
 from jax.extend import core
 
 
-def lazy_init(module: nn.Module, key: jax.Array, *inputs: Any, **options: Any) -> Any:
+def lazy_init(module: nn.Module, key: Any, *inputs: Any, **options: Any) -> Any:
     """The variables that `module.init(key, *inputs, **options)` gives.
 
     Args:
         module: any Flax (linen) module.
-        key: its parameters are drawn with.
+        key: its parameters are drawn with, or a dict of keys by name, as `module.init` takes.
         *inputs: arrays, or whatever else has a shape and a dtype. Their values are taken to be
             zero; a variable that depends on them comes out as for zeros.
         **options: keyword arguments of the module's call.
@@ -27,12 +27,12 @@ def lazy_init(module: nn.Module, key: jax.Array, *inputs: Any, **options: Any) -
         The tree of collections, `{"params": ..., ...}`.
     """
 
-    def init(key: jax.Array) -> Any:
+    def init(key: Any) -> Any:
         return module.init(key, *(jnp.zeros(x.shape, x.dtype) for x in inputs), **options)
 
     traced, shapes = jax.make_jaxpr(init, return_shape=True)(key)
     pruned = traced.jaxpr.replace(eqns=_needed(traced.jaxpr))
-    leaves = core.jaxpr_as_fun(core.ClosedJaxpr(pruned, traced.consts))(key)
+    leaves = core.jaxpr_as_fun(core.ClosedJaxpr(pruned, traced.consts))(*jax.tree.leaves(key))
     return jax.tree.unflatten(jax.tree.structure(shapes), leaves)
 
 

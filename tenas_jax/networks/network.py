@@ -22,12 +22,15 @@ class Network:
         mask: operation mask [cells, edges, ops] given to the module as its second argument, or None
             for a module that takes images alone.
         state: other collections of variables (such as `batch_stats`), held constant.
+        rngs: keys by name for a module that draws numbers when it is called, held constant, as
+            `{"dropout": key}`; or None.
         options: keyword arguments for the module's call, as a tuple of pairs.
     """
 
     module: nn.Module = struct.field(pytree_node=False)
     mask: jax.Array | None = None
     state: Any = struct.field(default_factory=dict)
+    rngs: Any = None
     options: tuple = struct.field(pytree_node=False, default=())
 
     def __call__(self, params: Params, images: jax.Array) -> jax.Array:
@@ -36,7 +39,9 @@ class Network:
         variables = {"params": params, **self.state}
         # A module that updates its statistics may do so; the update is dropped.
         mutable = list(self.state) if self.state else False
-        out = self.module.apply(variables, *args, mutable=mutable, **dict(self.options))
+        out = self.module.apply(
+            variables, *args, mutable=mutable, rngs=self.rngs, **dict(self.options)
+        )
         return out[0] if mutable else out
 
     def init(self, key: jax.Array, images: jax.Array | jax.ShapeDtypeStruct) -> Params:

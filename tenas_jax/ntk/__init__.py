@@ -32,7 +32,7 @@ def resolve_engine(name: str) -> str:
     """
     if name == "auto":
         return "jacobian" if jax.default_backend() == "cpu" else "neural_tangents"
-    lookup("engine", ENGINES, name)
+    lookup("engine", {"auto": None, **ENGINES}, name)
     return name
 
 
@@ -74,6 +74,8 @@ def ntk(
 
     def summed_logits(some: dict, x: jax.Array) -> jax.Array:
         logits = network(traverse_util.unflatten_dict({**flat, **some}), x)
+        if not isinstance(logits, jax.Array):
+            raise UserError(f"the network must return logits, not a {type(logits).__name__}")
         return logits.reshape(len(x), -1).sum(-1)
 
     kernel = ENGINES[resolve_engine(engine)]

@@ -3,14 +3,20 @@
 import json
 from collections.abc import Callable
 
+import numpy as np
+
 from tenas_jax.benchmarks import Table
 from tenas_jax.evaluate import Evaluator, Score
 from tenas_jax.files import atomic_write_text
+from tenas_jax.json_values import read_object
 from tenas_jax.records import Workdir
 from tenas_jax.report.pruning_course import pruning_course
 from tenas_jax.search import Strategy
 
 ACCURACIES = ("cifar10_test", "cifar100_test", "imagenet16_120_test")
+
+RESULT = "result.json"
+KEPT = ("compile_seconds", "run_seconds")  # what a look at a finished search does not change
 
 # strategy -> (strategy, space, metrics, path of the picture, title) -> text about its course.
 # A strategy without an entry is reported by its result alone.
@@ -51,17 +57,34 @@ def write_result(
         "run_seconds": evaluator.run_seconds,
         "bad_kernels": _bad(records),
     }
-    if table is not None:
-        row = table.row(found["arch"])
-        found["published"] = {n: row[n] for n in ACCURACIES if n in row}
+    published = None if table is None else _published(table, found["arch"])
+    found["published"] = published
+    previous = read_object(workdir.path / RESULT)
+    if previous is not None and evaluator.run_seconds == 0:  # shown again: nothing was computed
+        found |= {name: previous.get(name, found[name]) for name in KEPT}
+        found["published"] = published or previous.get("published")
     if workdir.is_writer:
-        atomic_write_text(workdir.path / "result.json", json.dumps(found, indent=2) + "\n")
+        atomic_write_text(workdir.path / RESULT, json.dumps(found, indent=2) + "\n")
         if name in COURSES:
             title = f"{name.replace('_', ' ').capitalize()} {space.name}, preset {preset}"
             picture = workdir.path / "search.png"
             print(COURSES[name](strategy, space, metrics, picture, title), end="\n\n")
-    print(_text(found, metrics))
+    print(_text(found, metrics, evaluator))
+    if table is not None and published is None:
+        print(f"{'published':22}no accuracy: the table does not hold this architecture")
     return found
+
+
+def _published(table: Table, arch: str) -> dict[str, float | None] | None:
+    """The table's accuracies of an architecture, None for a blank one; None if it is not there.
+
+    They are the benchmark's three test accuracies, or all columns of a table that has none of them.
+    """
+    if arch not in table:
+        return None
+    row = table.row(arch)
+    names = [name for name in ACCURACIES if name in row] or list(row)
+    return {name: row[name] if np.isfinite(row[name]) else None for name in names}
 
 
 def _values(strategy: Strategy, evaluator: Evaluator, records: list[dict]) -> dict:
@@ -69,23 +92,26 @@ def _values(strategy: Strategy, evaluator: Evaluator, records: list[dict]) -> di
     key = evaluator.key(evaluator.space.to_mask(strategy.result))
     own = [Score.from_record(record) for record in records if record["key"] == key]
     means = {name: own[-1].mean(name) if own else None for name in evaluator.protocol.metrics}
-    return {name: value if value == value else None for name, value in means.items()}
+    return {
+        name: None if value is None or np.isnan(value) else value for name, value in means.items()
+    }
 
 
-def _text(found: dict, metrics: tuple[str, ...]) -> str:
+def _text(found: dict, metrics: tuple[str, ...], evaluator: Evaluator) -> str:
     """The result in words."""
     lines = [f"{'architecture':22}{found['arch']}"]
     lines += [f"{name.replace('_', ' '):22}{_number(found[name])}" for name in metrics]
     lines += [
         f"{'scored':22}{found['architectures_scored']} networks in "
         f"{found['scoring_seconds']:.0f} s, preset {found['preset']}, engine {found['engine']}",
-        f"{'this start':22}compile {found['compile_seconds']:.1f} s, "
-        f"run {found['run_seconds']:.1f} s",
+        f"{'this start':22}compile {evaluator.compile_seconds:.1f} s, "
+        f"run {evaluator.run_seconds:.1f} s",
     ]
     if found["bad_kernels"]:
         lines.append(f"{'bad kernels':22}{found['bad_kernels']} (flags are in records.jsonl)")
-    for name, value in found.get("published", {}).items():
-        lines.append(f"{name:22}{value:.2f} % (published)")
+    for name, value in (found["published"] or {}).items():
+        shown = "blank in the table" if value is None else f"{value:.2f} (published)"
+        lines.append(f"{name:22}{shown}")
     return "\n".join(lines)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from tenas_jax.errors import UserError
 from tenas_jax.evaluate import Evaluator, Score
 from tenas_jax.records import Workdir
 from tenas_jax.search.strategy import Strategy
@@ -24,12 +25,7 @@ def search(
         workdir: open for this run.
         progress: called after each score.
     """
-    state = workdir.load_checkpoint()
-    if state is not None:
-        strategy.restore(state)
-    recorded: dict[int, dict[str, Score]] = {}
-    for record in workdir.records():
-        recorded.setdefault(record["round"], {})[record["key"]] = Score.from_record(record)
+    recorded = _resume(strategy, workdir)
     while not strategy.done:
         masks = strategy.ask()
         known = recorded.get(strategy.round, {})
@@ -44,6 +40,29 @@ def search(
                 progress(strategy.round, done, len(masks))
         strategy.tell(scores)
         workdir.save_checkpoint(strategy.state())
+
+
+def _resume(strategy: Strategy, workdir: Workdir) -> dict[int, dict[str, Score]]:
+    """Restores the strategy's last state, and returns the recorded scores by round and key.
+
+    Raises:
+        UserError: the checkpoint or a record is not one of this strategy's, or records were lost.
+    """
+    records, state = workdir.records(), workdir.load_checkpoint()
+    if state is not None:
+        if not records:
+            raise UserError(f"{workdir.path} holds a checkpoint, but its records were lost")
+        try:
+            strategy.restore(state)
+        except (KeyError, TypeError, ValueError, IndexError) as error:
+            raise UserError(f"{workdir.path}: the checkpoint is damaged ({error!r})") from error
+    recorded: dict[int, dict[str, Score]] = {}
+    for line, record in enumerate(records, 1):
+        try:
+            recorded.setdefault(record["round"], {})[record["key"]] = Score.from_record(record)
+        except (KeyError, TypeError, UserError) as error:
+            raise UserError(f"{workdir.path}: record {line} is damaged: {error}") from error
+    return recorded
 
 
 def _record(round_: int, key: str, mask, evaluator: Evaluator, score: Score) -> dict:

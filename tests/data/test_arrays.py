@@ -78,3 +78,24 @@ def test_unreadable_files(tmp_path):
         np.save(file, PIXELS)
     with pytest.raises(UserError, match="cannot read"):
         data.load(tmp_path / "single.npz")
+
+
+@pytest.mark.parametrize("largest", [10**6, 2**63 + 5])
+def test_labels_that_are_no_class_numbers_are_refused(save, largest):
+    labels = np.array([0, 1, 2, 0, 1, largest], np.uint64)
+    with pytest.raises(UserError, match=f"go up to {largest}"):
+        data.load(save(images=PIXELS, labels=labels))
+
+
+def test_a_single_label_is_not_one_a_picture(save):
+    with pytest.raises(UserError, match=r"6 images need labels of shape \(6,\)"):
+        data.load(save(images=PIXELS, labels=3))
+
+
+def test_another_file_under_the_name_is_said(tmp_path):
+    path = tmp_path / "x.npz"
+    np.save(tmp_path / "x.npy", PIXELS)
+    for content in (b"hello", (tmp_path / "x.npy").read_bytes()):
+        path.write_bytes(content)
+        with pytest.raises(UserError, match="is not an .npz file"):
+            data.load(path)

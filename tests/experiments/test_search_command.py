@@ -134,7 +134,7 @@ def test_published_accuracies_are_shown(place, whole):
     table = place / "table.csv"
     table.write_text(f"arch,cifar10_test,params_m\n{arch},93.25,1.5\n")
     shown = run(place, *flags(place, "whole", f"--config.benchmark_table={table}"))
-    assert "cifar10_test          93.25 % (published)" in shown.stdout
+    assert "cifar10_test          93.25 (published)" in shown.stdout
 
 
 def one_line(stderr: str) -> bool:
@@ -155,10 +155,16 @@ def one_line(stderr: str) -> bool:
         (["--config.engine=jacobain"], ["jacobain", "'jacobian'"]),
         (["--config.batch_size=1"], ["at least 2"]),
         (["--config.batch_size=many"], ["many"]),
-        (["--config.batchsize=3"], ["batchsize"]),
+        (["--config.batchsize=3"], ["batchsize", "did you mean 'batch_size'"]),
         (["--config.benchmark_table=no.csv"], ["no.csv"]),
         (["--workdir=README.md"], ["README.md"]),
         (["stray"], ["stray"]),
+        (["--config.seed=-1"], ["seed", "-1"]),
+        (["--config.cpu_devices=0"], ["cpu_devices"]),
+        (["--config.metrics=()"], ["at least one metric"]),
+        (["--config.metrics=linear_regions,kappa"], ["unknown metric 'kappa'"]),
+        (["--config.initialiser=kaiming_normal"], ["'kaiming_normal_fan_in'"]),
+        (["--config.batch_size=33"], ["32 images", "33"]),
     ],
 )
 def test_a_mistake_is_one_line(place, changes, words):
@@ -167,14 +173,45 @@ def test_a_mistake_is_one_line(place, changes, words):
     assert one_line(result.stderr), result.stderr
     for word in words:
         assert word in result.stderr
-    assert not (place / "mistakes" / "records.jsonl").exists()
+    assert not (place / "mistakes").exists(), "a mended command would be refused there"
 
 
 def test_a_missing_config_is_one_line(place):
-    for arguments in (["--workdir=x"], ["--workdir=x", "--config=configs/nothing.py"]):
+    broken, lacking = place / "broken.py", place / "lacking.py"
+    broken.write_text("def get_config(:\n")
+    lacking.write_text("import ml_collections\nget_config = ml_collections.ConfigDict\n")
+    for arguments, word in (
+        (["--workdir=x"], "config"),
+        (["--workdir=x", "--config=configs/nothing.py"], "no config file 'configs/nothing.py'"),
+        (["--workdir=x", f"--config={broken}"], "SyntaxError"),
+        (["--workdir=x", f"--config={lacking}"], "no field 'space'"),
+    ):
         result = run(place, *arguments)
         assert result.returncode == 2
-        assert one_line(result.stderr), result.stderr
+        assert one_line(result.stderr) and word in result.stderr, result.stderr
+
+
+@pytest.mark.parametrize(
+    ("program", "arguments", "word"),
+    [
+        ("verify", [], "golden"),
+        ("verify", ["--nope"], "nope"),
+        ("verify", ["--golden=tests/golden", "--dtype="], "--dtype names nothing"),
+        ("score", ["--arch=x", "--metrics="], "at least one metric"),
+    ],
+)
+def test_mistakes_of_other_commands_are_one_line(place, program, arguments, word):
+    result = run(place, *arguments, program=program)
+    assert result.returncode == 2
+    assert one_line(result.stderr) and word in result.stderr, result.stderr
+
+
+def test_correlate_looks_columns_up_before_it_scores(place, accuracy_table):
+    flags = [f"--table={accuracy_table}", f"--workdir={place / 'none'}", "--columns=nope"]
+    result = run(place, *flags, f"--data={place / 'tiny.npz'}", program="correlate")
+    assert result.returncode == 2 and one_line(result.stderr)
+    assert "unknown column 'nope'" in result.stderr
+    assert not (place / "none").exists()
 
 
 def test_scoring_one_architecture(place):
@@ -195,13 +232,13 @@ def test_correlating_scores_with_a_table(place, accuracy_table):
         f"--data={place / 'tiny.npz'}",
         "--batch_size=4",
         "--repeats=1",
-        "--count=4",
+        "--count=10",
         "--columns=cifar100_test",
     ]
     first = run(place, *arguments, program="correlate")
     assert first.returncode == 0, first.stderr
-    assert "rank sum" in first.stdout and "4 architectures" in first.stdout
+    assert "rank sum" in first.stdout and "10 architectures" in first.stdout
     again = run(place, *arguments, program="correlate")
     table = lambda out: [line for line in out.splitlines() if "cifar100_test" in line]  # noqa: E731
     assert table(again.stdout) == table(first.stdout)
-    assert len((place / "tau" / "records.jsonl").read_text().splitlines()) == 4
+    assert len((place / "tau" / "records.jsonl").read_text().splitlines()) == 10

@@ -113,7 +113,40 @@ def test_published_accuracies_stand_beside(tmp_path, capsys):
     table = Table(pd.DataFrame({"arch": [arch], "cifar10_test": [93.25], "x": [1.0]}), SPACE)
     found = finish(tmp_path / "w", "first", First(), Arithmetic(("linear_regions",)), table)
     assert found["published"] == {"cifar10_test": 93.25}
-    assert "93.25 % (published)" in capsys.readouterr().out
+    assert "93.25 (published)" in capsys.readouterr().out
+
+
+def table(**columns) -> Table:
+    """A table whose one row is what `First` finds."""
+    return Table(pd.DataFrame({"arch": [SPACE.to_string(SPACE.from_index(7))], **columns}), SPACE)
+
+
+def test_a_table_without_the_architecture_takes_nothing_away(tmp_path, capsys):
+    other = Table(pd.DataFrame({"arch": [SPACE.to_string(SPACE.from_index(1))], "x": [1.0]}), SPACE)
+    found = finish(tmp_path / "w", "first", First(), Arithmetic(("linear_regions",)), other)
+    assert found["published"] is None and found["linear_regions"] > 0
+    assert "the table does not hold this architecture" in capsys.readouterr().out
+
+
+def test_columns_of_another_name_are_shown_and_blanks_are_said(tmp_path, capsys):
+    other = table(acc=[1.5], blank=[np.nan])
+    found = finish(tmp_path / "w", "first", First(), Arithmetic(("linear_regions",)), other)
+    assert found["published"] == {"acc": 1.5, "blank": None}
+    out = capsys.readouterr().out
+    assert "1.50 (published)" in out and "blank in the table" in out
+
+
+def test_a_second_look_keeps_times_and_accuracies(tmp_path, capsys):
+    evaluator = Arithmetic(("linear_regions",))
+    first = finish(tmp_path / "w", "first", First(), evaluator, table(cifar10_test=[93.25]))
+    idle = Arithmetic(("linear_regions",))
+    idle.compile_seconds = idle.run_seconds = 0.0
+    with Workdir.open(tmp_path / "w", {}) as workdir:
+        strategy = First()
+        strategy.tell([])
+        again = write_result("first", strategy, idle, workdir, None, "reference")
+    assert again == first
+    assert "compile 0.0 s" in capsys.readouterr().out
 
 
 def test_every_course_belongs_to_a_strategy():

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from tenas_jax import spaces
+from tenas_jax.errors import UserError
 from tenas_jax.evaluate import Score
 from tenas_jax.records import Workdir
 from tenas_jax.search import search
@@ -116,3 +117,23 @@ def test_progress_counts_up_to_the_round_s_size(tmp_path):
     seen = []
     run(tmp_path / "w", Counting(), lambda *numbers: seen.append(numbers))
     assert seen == [(r, n, PER_ROUND) for r in range(ROUNDS) for n in range(1, PER_ROUND + 1)]
+
+
+def test_a_damaged_record_is_named(whole, tmp_path):
+    with (tmp_path / "whole" / "records.jsonl").open("a") as file:
+        file.write('{"round": 0, "key": "x"}\n')
+    with pytest.raises(UserError, match="record 13 is damaged"):
+        run(tmp_path / "whole", Counting())
+
+
+@pytest.mark.parametrize("checkpoint", ["{}", '{"round": 1}'])
+def test_a_damaged_checkpoint_is_named(whole, tmp_path, checkpoint):
+    (tmp_path / "whole" / "checkpoint.json").write_text(checkpoint)
+    with pytest.raises(UserError, match="checkpoint is damaged"):
+        run(tmp_path / "whole", Counting())
+
+
+def test_lost_records_are_not_taken_for_a_finished_search(whole, tmp_path):
+    (tmp_path / "whole" / "records.jsonl").unlink()
+    with pytest.raises(UserError, match="its records were lost"):
+        run(tmp_path / "whole", Counting())
