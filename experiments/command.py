@@ -5,13 +5,14 @@ import functools
 import logging
 import os
 import pathlib
+import re
 import sys
 from collections.abc import Callable
 
 import jax
 from absl import flags
 
-from tenas_jax.errors import UserError, unknown
+from tenas_jax.errors import UserError
 
 # That there is no accelerator is no news to the user of a laptop.
 logging.getLogger("jax._src.xla_bridge").setLevel(logging.WARNING)
@@ -96,8 +97,10 @@ def _config_mistake(error: Exception, argv: list[str]) -> str:
     if isinstance(error, AttributeError | KeyError):
         for argument in argv:
             field = argument.removeprefix("--config.").split("=")[0]
-            if argument.startswith("--config.") and text.strip("\"'") == field:
-                return str(unknown("config field", field, flags.FLAGS["config"].value.keys()))
+            if argument.startswith("--config.") and f"'{field}'" in text.replace("\\", ""):
+                near = re.search(r'Did you mean "(\w+)"', text)
+                hint = f" (did you mean {near[1]!r}?)" if near else ""
+                return f"unknown config field {field!r}{hint}; {path} lists the valid ones"
     if isinstance(error, TypeError | ValueError) and "--config." in " ".join(argv):
         return text  # a value of the wrong type: the message names field and types
     return f"cannot use the config file {path!r}: {type(error).__name__}: {text}"

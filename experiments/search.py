@@ -41,7 +41,7 @@ def names(value: str | Sequence[str] | None) -> tuple[str, ...] | None:
     if value is None:
         return None
     value = [value] if isinstance(value, str) else value
-    return tuple(name for part in value for name in part.split(","))
+    return tuple(name for part in value for name in str(part).split(","))
 
 
 def run(config: dict, workdir: str) -> dict:

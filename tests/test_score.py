@@ -133,7 +133,7 @@ class Pair(nn.Module):
         (Bare(), jax.random.key(0), "no parameters"),
         (Pair(), jax.random.key(0), "must return logits, not a tuple"),
         (Net, jax.random.key(0), "a Flax .linen. module is needed"),
-        (Net(), {"Conv_0": {}}, "the module cannot be run"),
+        (Net(), {"Other": {"kernel": jnp.ones(2)}}, "the module cannot be run"),
     ],
 )
 def test_a_module_that_cannot_be_scored_is_one_line(module, params, words):

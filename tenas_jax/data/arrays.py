@@ -28,12 +28,12 @@ def load(
         limit = positive("limit", limit)
     try:
         if path.is_file() and not zipfile.is_zipfile(path):
-            raise UserError(f"{path} is not an .npz file, as numpy.savez writes")
+            raise UserError(f"cannot read {path}: it is no .npz file, as numpy.savez writes")
         with np.load(path, allow_pickle=False) as file:
             image_key, label_key = _keys(path, split, file.files)
             names = tuple(map(str, file["label_names"])) if "label_names" in file.files else ()
             every = [file[k] for k in file.files if k == "labels" or k.endswith("_labels")]
-            images, labels = np.atleast_1d(file[image_key])[:limit], np.atleast_1d(file[label_key])
+            images, labels = file[image_key][:limit], np.atleast_1d(file[label_key])
     except FileNotFoundError:
         raise UserError(f"there is no file {path}") from None
     except UserError:

@@ -97,5 +97,5 @@ def test_another_file_under_the_name_is_said(tmp_path):
     np.save(tmp_path / "x.npy", PIXELS)
     for content in (b"hello", (tmp_path / "x.npy").read_bytes()):
         path.write_bytes(content)
-        with pytest.raises(UserError, match="is not an .npz file"):
+        with pytest.raises(UserError, match="it is no .npz file"):
             data.load(path)

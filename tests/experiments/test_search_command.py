@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 ROOT = Path(__file__).parents[2]
+ARCH = "|nor_conv_3x3~0|+|none~0|nor_conv_1x1~1|+|skip_connect~0|none~1|nor_conv_3x3~2|"
 TINY = ("--config.batch_size=4", "--config.repeats=1", "--config.patches=40")
 
 
@@ -197,7 +198,7 @@ def test_a_missing_config_is_one_line(place):
         ("verify", [], "golden"),
         ("verify", ["--nope"], "nope"),
         ("verify", ["--golden=tests/golden", "--dtype="], "--dtype names nothing"),
-        ("score", ["--arch=x", "--metrics="], "at least one metric"),
+        ("score", [f"--arch={ARCH}", "--metrics="], "at least one metric"),
     ],
 )
 def test_mistakes_of_other_commands_are_one_line(place, program, arguments, word):
@@ -215,11 +216,10 @@ def test_correlate_looks_columns_up_before_it_scores(place, accuracy_table):
 
 
 def test_scoring_one_architecture(place):
-    arch = "|nor_conv_3x3~0|+|none~0|nor_conv_1x1~1|+|skip_connect~0|none~1|nor_conv_3x3~2|"
     options = [f"--data={place / 'tiny.npz'}", "--batch_size=4", "--repeats=2"]
-    result = run(place, f"--arch={arch}", *options, program="score")
+    result = run(place, f"--arch={ARCH}", *options, program="score")
     assert result.returncode == 0, result.stderr
-    assert arch in result.stdout
+    assert ARCH in result.stdout
     assert "condition_number" in result.stdout and "linear_regions" in result.stdout
     wrong = run(place, "--arch=|nor_conv_9x9~0|", *options, program="score")
     assert wrong.returncode == 2 and one_line(wrong.stderr)
