@@ -21,7 +21,7 @@ from tenas_jax.data.batches import patches as draw_patches
 from tenas_jax.errors import UserError
 from tenas_jax.metrics import Batch, metric
 from tenas_jax.networks import Network, initialiser, variant
-from tenas_jax.ntk import FLAGS, resolve_engine
+from tenas_jax.ntk import FLAGS, NOT_FINITE, OK, resolve_engine
 from tenas_jax.presets import Protocol
 from tenas_jax.scores import Score
 from tenas_jax.spaces import Space
@@ -157,7 +157,8 @@ class Evaluator:
             out = m.fn(Network(module, mask), params, batch, key, **options)
             if isinstance(out, tuple):
                 return out
-            return out, jnp.where(jnp.isfinite(out), 0, 1)  # ok, or not finite
+            finite = jnp.isfinite(out)
+            return jnp.where(finite, out, jnp.nan), jnp.where(finite, OK, NOT_FINITE)
 
         def block(masks, params, batch, key):
             if len(masks) > 1:

@@ -1,8 +1,10 @@
 """The evaluator: common random numbers, sharing, devices, bad input."""
 
 import functools
+import time
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -10,6 +12,7 @@ from tenas_jax import spaces
 from tenas_jax.data import Images
 from tenas_jax.errors import UserError
 from tenas_jax.evaluate import Evaluator
+from tenas_jax.metrics import METRICS, Metric
 from tenas_jax.networks import NETWORKS, NasBench201, Variant
 from tenas_jax.presets import protocol
 from tenas_jax.scores import Score
@@ -171,6 +174,11 @@ def test_a_constant_batch_is_flagged(small_network):
     [
         (data(), {"batch_size": 1}, ["condition_number", "at least 2", "1"]),
         (data(side=10), {}, ["10x10", "multiples of 4"]),
+        (
+            Images(np.zeros((64, 8, 10, 3), np.uint8), np.arange(64) % 4, 4),
+            {},
+            ["8x10", "multiples of 4"],
+        ),
         (data(), {"metrics": ("condition_numbers",)}, ["condition_numbers", "condition_number"]),
         (data(), {"engine": "jacobean"}, ["jacobean", "jacobian", "auto"]),
         (data(), {"initialiser": "kaiming_normal"}, ["kaiming_normal", "kaiming_normal_fan_in"]),
@@ -189,3 +197,77 @@ def test_bad_input_is_one_line(small_network, images, changes, words):
 def test_a_seed_out_of_range_is_named(small_network, seed):
     with pytest.raises(UserError, match=f"from 0 to 4294967295, not {seed}"):
         evaluator(seed=seed)
+
+
+def test_weights_and_batches_both_depend_on_seed_and_draw(small_network):
+    def inputs(seed: int, draw: int):
+        params, batch, _ = evaluator(seed=seed)._inputs("ntk", draw, 0)
+        kernel = params["cells_0"]["edges_1<-0"]["nor_conv_3x3"]["conv"]["kernel"]
+        return np.asarray(kernel), np.asarray(batch.images)
+
+    one = inputs(0, 0)
+    for seed, draw in ((0, 1), (1, 0)):
+        for a, b in zip(one, inputs(seed, draw), strict=True):
+            assert not np.array_equal(a, b)
+    for a, b in zip(one, inputs(0, 0), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_batches_are_as_the_protocol_says(small_network):
+    kernel = {augment: evaluator(augment=augment)._inputs("ntk", 0, 0)[1] for augment in (0, 1)}
+    assert kernel[0].images.shape == kernel[1].images.shape == (4, 8, 8, 3)
+    assert not np.array_equal(kernel[0].images, kernel[1].images)
+    # Without augmentation each is one of the data's images, and its label is that image's.
+    whole = data()
+    for image, label in zip(kernel[0].images, kernel[0].labels, strict=True):
+        same = whole.normalise(whole.images) == np.asarray(image)
+        [place] = np.flatnonzero(same.all((1, 2, 3)))
+        assert whole.labels[place] == label
+    regions = evaluator()._inputs("thin", 0, 0)[1]
+    assert regions.images.shape == (40, 3, 3, 1) and regions.labels is None
+
+
+def test_engine_chunk_and_classes_reach_the_metrics_of_the_kernel(small_network, monkeypatch):
+    seen = []
+
+    def fn(network, params, batch, key, *, engine, chunk):
+        seen.append((engine, chunk, network(params, batch.images).shape))
+        return batch.images.sum()
+
+    monkeypatch.setitem(METRICS, "options", Metric(fn, True, "ntk", "none", kernel=True))
+    scored(evaluator(metrics=("options",), engine="jacobian", chunk=2), masks(1))
+    assert set(seen) == {("jacobian", 2, (4, 4))}  # four images, four classes
+
+
+def test_a_number_that_is_not_finite_is_flagged(small_network, monkeypatch):
+    def fn(network, params, batch, key):
+        return jnp.log(0 * batch.images.sum())
+
+    monkeypatch.setitem(METRICS, "log_zero", Metric(fn, True, "thin", "none"))
+    [score] = scored(evaluator(metrics=("log_zero",)), masks(1))
+    assert score.flags == {"log_zero": ["not finite", "not finite"]}
+    assert np.isnan(score.values["log_zero"]).all()
+
+
+def test_times_add_up(small_network, monkeypatch):
+    """Each architecture has its share, and compiling is not running."""
+
+    def fn(network, params, batch, key):
+        return network(params, batch.images).sum()
+
+    monkeypatch.setitem(METRICS, "sum", Metric(fn, True, "thin", "none"))
+    ev = evaluator(per_device=3, metrics=("sum",))
+    start = time.perf_counter()
+    scores = scored(ev, masks(3))
+    elapsed = time.perf_counter() - start
+    assert sum(score.seconds for score in scores) == pytest.approx(ev.run_seconds)
+    assert 0 < ev.input_seconds <= ev.run_seconds
+    assert ev.run_seconds + ev.compile_seconds <= elapsed
+
+
+def test_a_batch_of_the_smallest_size_is_taken(small_network):
+    Evaluator(SPACE, data(), tiny(batch_size=2), seed=0)
+
+
+def test_a_cpu_device_takes_one_candidate_at_a_time(small_network):
+    assert evaluator()._per_device == 1

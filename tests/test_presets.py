@@ -17,6 +17,7 @@ def test_both_presets_are_there_and_differ_where_paper_and_program_do():
     )
     assert (reference.patches, paper.patches) == (3000, 5000)
     assert (reference.decimals, paper.decimals) == (3, None)
+    assert (reference.significant, paper.significant) == (3, None)
 
 
 def test_overrides_replace_and_none_leaves():
@@ -31,6 +32,7 @@ def test_overrides_replace_and_none_leaves():
         ("paper", {"batchsize": 3}, "did you mean 'batch_size'"),
         ("paper", {"batch_size": 0}, "at least 1"),
         ("paper", {"repeats": -1}, "at least 1"),
+        ("paper", {"patches": 0}, "patches must be at least 1"),
         ("paper", {"chunk": 0}, "chunk"),
         ("paper", {"metrics": ()}, "at least one"),
         ("paper", {"metrics": ("a", "b", "a")}, "'a' is named twice"),
@@ -39,3 +41,10 @@ def test_overrides_replace_and_none_leaves():
 def test_errors(preset, overrides, words):
     with pytest.raises(UserError, match=words):
         protocol(preset, **overrides)
+
+
+def test_both_presets_agree_where_paper_and_program_do():
+    for settings in PRESETS.values():
+        assert settings.metrics == ("condition_number", "linear_regions")
+        assert (settings.repeats, settings.augment) == (3, True)
+        assert (settings.engine, settings.chunk) == ("auto", None)

@@ -11,6 +11,7 @@ import pytest
 
 import tenas_jax
 from tenas_jax.errors import UserError
+from tenas_jax.metrics import METRICS, Metric
 
 README = Path(__file__).parents[1] / "README.md"
 
@@ -74,6 +75,7 @@ def test_a_constant_batch_warns_and_is_nan():
     ("images", "metrics", "words"),
     [
         (IMAGES[:1], ["condition_number"], "at least 2 images, not 1"),
+        (IMAGES[0, 0, 0], ["linear_regions"], "a batch"),
         (IMAGES[:0], ["linear_regions"], "at least one"),
         (np.where(IMAGES > 2, np.nan, IMAGES), ["linear_regions"], "NaN"),
         (IMAGES.astype(int), ["linear_regions"], "floating-point"),
@@ -140,3 +142,27 @@ def test_a_module_that_cannot_be_scored_is_one_line(module, params, words):
     with pytest.raises(UserError, match=words) as error:
         tenas_jax.score(module, params, IMAGES, ["condition_number"])
     assert "\n" not in str(error.value)
+
+
+def test_the_smallest_batch_is_taken():
+    assert tenas_jax.score(Net(), jax.random.key(0), IMAGES[:2], ["condition_number"])
+
+
+def test_parameters_alone_do():
+    class Dense(nn.Module):
+        @nn.compact
+        def __call__(self, x):
+            return nn.Dense(5)(nn.relu(nn.Dense(8)(x)))
+
+    x = IMAGES.reshape(6, -1)
+    variables = Dense().init(jax.random.key(1), x)
+    a = tenas_jax.score(Dense(), variables, x)
+    assert tenas_jax.score(Dense(), variables["params"], x) == a
+
+
+def test_the_key_reaches_the_metric(monkeypatch):
+    drawn = Metric(lambda network, params, batch, key: jax.random.uniform(key), True, "ntk", "none")
+    monkeypatch.setitem(METRICS, "drawn", drawn)
+    for key, given in ((jax.random.key(5), {"key": jax.random.key(5)}), (jax.random.key(0), {})):
+        value = tenas_jax.score(Net(), jax.random.key(1), IMAGES, ["drawn"], **given)
+        assert value == {"drawn": float(jax.random.uniform(key))}

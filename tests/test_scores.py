@@ -9,13 +9,15 @@ from tenas_jax.scores import Score
 
 def test_a_record_gives_the_score_back():
     score = Score(
-        {"condition_number": np.array([1 / 3, np.nan])}, {"condition_number": ["ok", "singular"]}
+        {"condition_number": np.array([1 / 3, np.nan])},
+        {"condition_number": ["ok", "singular"]},
+        0.5,
     )
     record = score.to_record()
     assert record["condition_number"] == [1 / 3, None]
     back = Score.from_record(record)
     np.testing.assert_array_equal(back.values["condition_number"], [1 / 3, np.nan])
-    assert back.flags == score.flags
+    assert back.flags == score.flags and back.seconds == 0.5
 
 
 def test_the_mean_over_repeats_is_bad_if_one_is():

@@ -8,7 +8,7 @@ from flax import traverse_util
 
 from tenas_jax.errors import UserError, lookup
 from tenas_jax.ntk import jacobian
-from tenas_jax.ntk.spectrum import FLAGS, OK, Conditioning, conditioning, spectrum
+from tenas_jax.ntk.spectrum import FLAGS, NOT_FINITE, OK, Conditioning, conditioning, spectrum
 
 # The last name of a parameter says whether it takes part: weights do, biases do not.
 WEIGHTS = ("kernel", "scale")
@@ -85,6 +85,7 @@ def ntk(
 __all__ = [
     "ENGINES",
     "FLAGS",
+    "NOT_FINITE",
     "OK",
     "Conditioning",
     "conditioning",

@@ -159,3 +159,9 @@ def test_the_published_table(accuracy_table):
     assert table.row(arch)["cifar100_test"] == 52.9133
     assert arch in table.equivalents(arch)
     assert np.isnan(table.column("params_m")).sum() == 11
+
+
+def test_the_best_of_a_blank_column_is_none():
+    table = Table(frame(params_m=[np.nan] * 3), SPACE)
+    with pytest.raises(UserError, match="column 'params_m' is blank"):
+        table.best("params_m")

@@ -10,6 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.stats import kendalltau, rankdata
+
+from tenas_jax import Evaluator, data, spaces
+from tenas_jax.benchmarks import Table
+from tenas_jax.presets import protocol
 
 ROOT = Path(__file__).parents[2]
 ARCH = "|nor_conv_3x3~0|+|none~0|nor_conv_1x1~1|+|skip_connect~0|none~1|nor_conv_3x3~2|"
@@ -225,20 +230,89 @@ def test_scoring_one_architecture(place):
     assert wrong.returncode == 2 and one_line(wrong.stderr)
 
 
-def test_correlating_scores_with_a_table(place, accuracy_table):
+@pytest.mark.parametrize("change", ["seed=1", "limit=8", "size=12"])
+def test_seed_and_data_options_change_the_scores(place, whole, change):
+    name = change.partition("=")[0]
+    other = run(place, *flags(place, name, "--config.metrics=('linear_regions',)"),
+                f"--config.{change}")  # fmt: skip
+    assert other.returncode == 0, other.stderr
+    whole_run, changed = (
+        {key: score["linear_regions"] for (round_, key), score in scores.items() if round_ == 0}
+        for _, scores in (outcome(place / "whole"), outcome(place / name))
+    )
+    assert len(whole_run) == 25 and whole_run.keys() == changed.keys()
+    assert whole_run != changed
+
+
+def test_the_result_names_its_preset(place):
+    options = ("--config.preset=paper", "--config.metrics=('linear_regions',)")
+    result = run(place, *flags(place, "paper", *options))
+    assert result.returncode == 0, result.stderr
+    assert json.loads((place / "paper" / "result.json").read_text())["preset"] == "paper"
+    assert "preset paper" in result.stdout
+
+
+def test_where_things_lie_does_not_make_another_run(place, whole):
+    again = run(place, *flags(place, "whole", "--config.cpu_devices=1", "--config.data_dir=x"))
+    assert again.returncode == 0, again.stderr
+    for change in ("--config.batch_size=5", "--config.patches=41", "--config.data=photos"):
+        other = run(place, *flags(place, "whole", change))
+        assert other.returncode == 2 and one_line(other.stderr)
+
+
+def test_the_printed_taus_are_those_of_the_records(place, accuracy_table):
+    columns = ("cifar10_test", "cifar100_test")
     arguments = [
         f"--table={accuracy_table}",
-        f"--workdir={place / 'tau'}",
+        f"--workdir={place / 'taus'}",
         f"--data={place / 'tiny.npz'}",
         "--batch_size=4",
         "--repeats=1",
-        "--count=10",
-        "--columns=cifar100_test",
+        "--count=12",
+        "--seed=3",
+        f"--columns={','.join(columns)}",
     ]
-    first = run(place, *arguments, program="correlate")
-    assert first.returncode == 0, first.stderr
-    assert "rank sum" in first.stdout and "10 architectures" in first.stdout
+    result = run(place, *arguments, program="correlate")
+    assert result.returncode == 0, result.stderr
+    lines = (place / "taus" / "records.jsonl").read_text().splitlines()
+    records = [json.loads(line) for line in lines]
+    archs = [record["arch"] for record in records]
+    space = spaces.get("nas_bench_201")
+    for record in records:  # each has weights of its own, even if another is equivalent
+        mask = space.to_mask(space.parse(record["arch"])).ravel()
+        assert record["key"] == "mask:" + "".join(map(str, mask))
+    settings = protocol("reference", batch_size=4, repeats=1, metrics=("linear_regions",))
+    evaluator = Evaluator(space, data.load(str(place / "tiny.npz")), settings, seed=3)
+    [(_, _, score, _)] = evaluator.score([space.to_mask(space.parse(archs[0]))], draw=0)
+    assert records[0]["linear_regions"] == score.values["linear_regions"].tolist()
+    kappas = [v if v is not None else np.inf for r in records for v in r["condition_number"]]
+    regions = [-v for r in records for v in r["linear_regions"]]
+    badness = {"condition_number": rankdata(kappas), "linear_regions": rankdata(regions)}
+    badness["rank sum"] = sum(badness.values())
+    table = Table.load(accuracy_table, space)
+    printed = [line.split()[:-2] for line in result.stdout.splitlines()]
+    for column in columns:
+        accuracy = table.column(column, archs)
+        for name, ranks in badness.items():
+            tau = kendalltau(-ranks, accuracy).statistic
+            assert [column, *name.split(), f"{tau:.3f}"] in printed
     again = run(place, *arguments, program="correlate")
-    table = lambda out: [line for line in out.splitlines() if "cifar100_test" in line]  # noqa: E731
-    assert table(again.stdout) == table(first.stdout)
-    assert len((place / "tau" / "records.jsonl").read_text().splitlines()) == 10
+    assert [line.split()[:-2] for line in again.stdout.splitlines()][:8] == printed[:8]
+    assert (place / "taus" / "records.jsonl").read_text().splitlines() == lines
+    other = run(place, *arguments, "--seed=1", program="correlate")
+    assert other.returncode == 2 and "seed" in other.stderr and one_line(other.stderr)
+
+
+def test_a_printed_score_is_that_of_the_evaluator(place):
+    text = "|nor_conv_3x3~0|+|none~0|nor_conv_1x1~1|+|skip_connect~0|none~1|nor_conv_3x3~2|"
+    options = ["--batch_size=4", "--repeats=2", "--metrics=linear_regions", "--seed=3"]
+    for preset in ("reference", "paper"):
+        result = run(place, f"--arch={text}", f"--data={place / 'tiny.npz'}", *options,
+                     f"--preset={preset}", program="score")  # fmt: skip
+        space = spaces.get("nas_bench_201")
+        settings = protocol(preset, batch_size=4, repeats=2, metrics=("linear_regions",))
+        evaluator = Evaluator(space, data.load(str(place / "tiny.npz")), settings, seed=3)
+        [(_, _, score, _)] = evaluator.score([space.to_mask(space.parse(text))], draw=0)
+        numbers = [score.mean("linear_regions"), *score.values["linear_regions"]]
+        [line] = [s for s in result.stdout.splitlines() if s.startswith("linear_regions")]
+        assert line.split() == ["linear_regions", *(f"{n:g}" for n in numbers), "ok"]

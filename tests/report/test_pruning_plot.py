@@ -208,3 +208,35 @@ def test_leaves_the_global_settings_alone(tmp_path):
         pruning_plot.plot_pruning(NB201, NB201_EDGES, BOTH, rounds, tmp_path / "a.png", title="t")
         assert matplotlib.rcParams["font.size"] == 40.0
     assert dict(matplotlib.rcParams) == before
+
+
+def test_later_rounds_are_darker_in_the_grid():
+    rounds = search(NB201, NB201_EDGES, 1)
+    figure = pruning_plot.pruning_figure(NB201, NB201_EDGES, BOTH, rounds, title="t")
+    shades = {}
+    for patch, text in zip(figure.axes[0].patches, figure.axes[0].texts, strict=True):
+        shades.setdefault(text.get_text(), set()).add(sum(patch.get_facecolor()[:3]))
+    of_rounds = [shade for number in "0123" for shade in shades[number]]
+    assert len(of_rounds) == 4 and of_rounds == sorted(of_rounds, reverse=True)
+
+
+def test_every_cell_is_shown_under_its_own_name():
+    rounds = search(NB201, NB201_EDGES, 2)
+    figure = pruning_plot.pruning_figure(NB201, NB201_EDGES, BOTH, rounds, title="t")
+    final = np.asarray(rounds[-1]["mask"])
+    assert not np.array_equal(final[0], final[1])
+    for i, (grid, graph) in enumerate(zip(figure.axes[:2], figure.axes[-2:], strict=True)):
+        kept = [t.get_position() for t in grid.texts if t.get_text() == "kept"]
+        assert [[int(y), int(x)] for x, y in kept] == np.argwhere(final[i]).tolist()
+        assert grid.get_xlabel() == f"cell {i}"
+        names = [NB201[op] for op in final[i].argmax(-1)]
+        assert sorted(w for w in words(graph) if not w.isdigit()) == sorted([*names, f"cell {i}"])
+
+
+def test_the_mark_of_the_result_is_explained_where_it_is_drawn():
+    rounds = search(NB201, NB201_EDGES, 1)
+    figure = pruning_plot.pruning_figure(NB201, NB201_EDGES, BOTH, rounds, title="t")
+    assert "resulting architecture" in words(figure)
+    empty = search(NB201, NB201_EDGES, 1, condition_number=None, linear_regions=None)
+    figure = pruning_plot.pruning_figure(NB201, NB201_EDGES, BOTH, empty, title="t")
+    assert "resulting architecture" not in words(figure)

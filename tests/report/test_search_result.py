@@ -1,6 +1,7 @@
 """What a finished search leaves behind, whatever its strategy and metrics."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ from tenas_jax.benchmarks import Table
 from tenas_jax.evaluate import Score
 from tenas_jax.presets import protocol
 from tenas_jax.records import Workdir
+from tenas_jax.report.pruning_course import pruning_course
 from tenas_jax.report.search_result import COURSES, write_result
 from tenas_jax.search import STRATEGIES, Pruning, search
 
@@ -151,3 +153,90 @@ def test_a_second_look_keeps_times_and_accuracies(tmp_path, capsys):
 
 def test_every_course_belongs_to_a_strategy():
     assert set(COURSES) <= set(STRATEGIES)
+
+
+def test_the_result_says_how_it_was_come_by(tmp_path, capsys):
+    evaluator, strategy = Arithmetic(("linear_regions",)), First()
+    with Workdir.open(tmp_path / "w", {}) as workdir:
+        search(strategy, evaluator, workdir)
+        found = write_result("first", strategy, evaluator, workdir, None, "paper")
+    assert (found["preset"], found["engine"]) == ("paper", "none")
+    assert (found["compile_seconds"], found["run_seconds"]) == (1.5, 2.5)
+    out = capsys.readouterr().out
+    assert "preset paper, engine none" in out and "compile 1.5 s, run 2.5 s" in out
+
+
+def test_values_are_those_of_the_last_time_it_was_scored(tmp_path):
+    class Drifting(Arithmetic):
+        def score(self, masks, draw, known):
+            for i, key, score, new in super().score(masks, draw, known):
+                yield i, key, Score({"linear_regions": np.full(2, draw)}, score.flags, 0.5), new
+
+    class Twice(First):
+        def tell(self, scores):
+            self.round, self.result = self.round + 1, SPACE.from_index(7)
+            self.done = self.round == 2
+
+    found = finish(tmp_path / "w", "twice", Twice(), Drifting(("linear_regions",)))
+    assert found["linear_regions"] == 1
+
+
+def test_every_bad_value_is_counted(tmp_path):
+    metrics = ("condition_number", "linear_regions")
+    found = finish(tmp_path / "w", "first", First(), Arithmetic(metrics, bad=metrics))
+    assert found["bad_kernels"] == 6
+
+
+def test_all_published_test_accuracies_of_the_found_one_are_shown(tmp_path, capsys):
+    archs = [SPACE.to_string(SPACE.from_index(i)) for i in (8, 7)]
+    names = ("cifar10_test", "cifar100_test", "imagenet16_120_test")
+    columns = {name: [10.0 + i, 20.0 + i] for i, name in enumerate(names)}
+    table = Table(pd.DataFrame({"arch": archs, **columns}), SPACE)
+    found = finish(tmp_path / "w", "first", First(), Arithmetic(("linear_regions",)), table)
+    assert found["published"] == dict(zip(names, (20.0, 21.0, 22.0), strict=True))
+
+
+def test_zero_is_a_value(tmp_path, capsys):
+    class Zero(Arithmetic):
+        def score(self, masks, draw, known):
+            for i, key, score, new in super().score(masks, draw, known):
+                yield i, key, Score({"linear_regions": np.zeros(2)}, score.flags, 0.5), new
+
+    finish(tmp_path / "w", "first", First(), Zero(("linear_regions",)))
+    assert capsys.readouterr().out.splitlines()[1].split() == ["linear", "regions", "0"]
+
+
+def test_a_process_that_does_not_write_only_prints(tmp_path, capsys):
+    evaluator, plan = Arithmetic(("linear_regions",)), Pruning(SPACE, ("linear_regions",))
+    with Workdir.open(tmp_path / "w", {}) as workdir:
+        search(plan, evaluator, workdir)
+    reader = Workdir.read(tmp_path / "w")
+    found = write_result("pruning", plan, evaluator, reader, None, "reference")
+    assert found["arch"] in capsys.readouterr().out
+    assert not {"result.json", "search.png"} & {path.name for path in (tmp_path / "w").iterdir()}
+
+
+def test_the_course_in_words_and_what_its_picture_is_given(tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(
+        "tenas_jax.report.pruning_course.plot_pruning",
+        lambda operations, edges, *rest, title: drawn.append((operations, edges)),
+    )
+    last = SPACE.to_mask(SPACE.from_index(7))
+    values = [{"condition_number": 4.5, "linear_regions": 9}, {"condition_number": None}]
+    values[1]["linear_regions"] = 8
+    plan = SimpleNamespace(
+        history=[
+            {"round": 0, "mask": SPACE.supernet().tolist(), "pruned": [[0, 1, 2], [0, 4, 3]]},
+            {"round": 1, "mask": last.tolist(), "pruned": []},
+        ]
+    )
+    for entry, more in zip(plan.history, values, strict=True):
+        entry.update(more)
+    metrics = ("condition_number", "linear_regions")
+    table = pruning_course(plan, SPACE, metrics, tmp_path / "a.png", "t")
+    assert [line.split() for line in table.splitlines()[2:]] == [
+        ["0", "24", "4.5", "9", "2<-0:", "nor_conv_1x1,", "3<-1:", "nor_conv_3x3"],
+        ["1", "6", "–", "8", "–"],
+    ]
+    assert drawn == [(SPACE.operations, [(0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3)])]

@@ -137,3 +137,27 @@ def test_lost_records_are_not_taken_for_a_finished_search(whole, tmp_path):
     (tmp_path / "whole" / "records.jsonl").unlink()
     with pytest.raises(UserError, match="its records were lost"):
         run(tmp_path / "whole", Counting())
+
+
+def test_a_record_is_of_its_mask_in_its_round_s_draw(whole, tmp_path):
+    for n, record in enumerate(Workdir.read(tmp_path / "whole").records()):
+        mask, place = np.array(record["mask"]), PER_ROUND - 1 - n % PER_ROUND  # the last first
+        assert record["key"] == Counting().key(mask)
+        assert record["description"] == SPACE.describe(mask)
+        assert record["m"] == [np.flatnonzero(mask).sum() * (record["round"] + 1) + place]
+
+
+@pytest.mark.parametrize("dies_after", [PER_ROUND, PER_ROUND + 1, ROUNDS * PER_ROUND - 1])
+def test_a_resumed_run_begins_in_the_round_it_was_killed_in(tmp_path, dies_after):
+    with pytest.raises(Killed):
+        run(tmp_path / "w", Counting(dies_after))
+    rounds = []
+    strategy = run(tmp_path / "w", Counting(), lambda round_, *_: rounds.append(round_))
+    assert rounds[0] == dies_after // PER_ROUND
+    assert Workdir.read(tmp_path / "w").load_checkpoint() == strategy.state()
+
+
+def test_a_finished_run_asks_nothing(whole, tmp_path):
+    seen = []
+    run(tmp_path / "whole", Counting(dies_after=0), lambda *numbers: seen.append(numbers))
+    assert seen == []

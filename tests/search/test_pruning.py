@@ -181,3 +181,97 @@ def test_every_strategy_searches_and_resumes():
 def test_unknown_strategy():
     with pytest.raises(UserError, match="did you mean 'pruning'"):
         strategy("prunning", SPACE, protocol("reference"))
+
+
+def alike(plan: Pruning, whole: Score) -> list[Score]:
+    """What to tell if no removal changed anything."""
+    return [whole] * len(plan.ask())
+
+
+def first_gains(plan: Pruning) -> dict:
+    return plan.history[0]["candidates"][0]["gains"]
+
+
+def test_a_gain_is_relative_to_the_size_of_a_negative_value():
+    plan = Pruning(SPACE, BOTH)
+    told = alike(plan, score(100, -50))
+    told[1] = score(100, -40)
+    plan.tell(told)
+    assert first_gains(plan)["linear_regions"] == pytest.approx(0.2)
+
+
+def test_a_repeat_whose_supernet_is_zero_is_left_out():
+    plan = Pruning(SPACE, BOTH)
+    told = alike(plan, score([100, 100], [0, 50]))
+    told[1] = score([100, 100], [10, 60])
+    plan.tell(told)
+    assert first_gains(plan)["linear_regions"] == pytest.approx(0.2)
+
+
+def test_a_removal_that_breaks_the_kernel_in_one_repeat_ranks_last():
+    plan, name = Pruning(SPACE, BOTH), "condition_number"
+    whole, broken = score([100, 100], [50, 50]), score([50, np.nan], [50, 50])
+    assert plan._gain(name, whole, broken) == -np.inf  # a NaN would rank anywhere
+    told = alike(plan, whole)
+    told[1], told[2] = broken, score([150, 150], [50, 50])
+    plan.tell(told)
+    candidates = plan.history[0]["candidates"]
+    assert candidates[0]["gains"][name] is None
+    assert [candidate["rank_sum"] for candidate in candidates[:4]] == [2, 1, 0, 0]
+
+
+def test_without_a_usable_supernet_the_other_metric_decides():
+    plan = Pruning(SPACE, BOTH)
+    told = alike(plan, score(np.nan, 50))
+    told[4] = score(100, 60)
+    plan.tell(told)
+    gains = [candidate["gains"]["condition_number"] for candidate in plan.history[0]["candidates"]]
+    assert gains == [0.0] * 24
+    assert [0, 0, 4] in plan.history[0]["pruned"]
+
+
+@pytest.mark.parametrize(("significant", "pruned"), [(3, [0, 0, 1]), (None, [0, 0, 2])])
+def test_gains_that_agree_to_the_significant_figures_tie(significant, pruned):
+    plan = Pruning(SPACE, BOTH, significant=significant)
+    told = alike(plan, score(100, 50))
+    told[1], told[2] = score(100 - 12.345, 50), score(100 - 12.349, 50)
+    plan.tell(told)
+    assert pruned in plan.history[0]["pruned"]
+
+
+def test_the_sum_of_ranks_decides_not_the_worst_rank():
+    plan = Pruning(SPACE, BOTH)
+    told = alike(plan, score(100, 50))
+    told[1] = score(70, 50)  # op 1: κ rank 0, regions rank 3 (shared with all the rest)
+    told[2] = score(90, 51)  # op 2: ranks 2 and 2
+    told[5], told[9] = score(80, 60), score(100, 55)  # on other edges, to have those ranks
+    plan.tell(told)
+    sums = [candidate["rank_sum"] for candidate in plan.history[0]["candidates"][:4]]
+    assert sums == [3, 4, 6, 6]
+    assert [0, 0, 1] in plan.history[0]["pruned"]
+
+
+def test_the_history_holds_means_over_repeats():
+    plan = Pruning(SPACE, BOTH)
+    plan.tell(alike(plan, score([100, 200], [50, 60])))
+    entry = plan.history[0]
+    assert (entry["condition_number"], entry["linear_regions"]) == (150, 55)
+
+
+def test_each_cell_is_pruned_by_itself():
+    class Twice(type(SPACE)):
+        cells = 2
+
+    plan = Pruning(Twice(), BOTH)
+    assert len(plan.ask()) == 1 + 48
+    plan.tell(alike(plan, score(100, 50)))
+    assert plan.history[0]["pruned"] == [[c, edge, 1] for c in (0, 1) for edge in range(6)]
+    assert plan.ask()[0].sum() == 36
+
+
+def test_the_strategy_takes_its_settings_from_the_protocol():
+    settings = protocol("paper", metrics=("linear_regions",), decimals=2, significant=4)
+    plan = strategy("pruning", SPACE, settings)
+    assert (plan.metrics, plan.decimals, plan.significant) == (("linear_regions",), 2, 4)
+    plan = strategy("pruning", SPACE, protocol("reference"))
+    assert (plan.metrics, plan.decimals, plan.significant) == (BOTH, 3, 3)

@@ -1,0 +1,50 @@
+"""What the commands share, by itself."""
+
+import os
+from types import SimpleNamespace
+
+import pytest
+
+from experiments import command
+from tenas_jax.errors import UserError
+
+
+def status(main, *arguments: str) -> int:
+    with pytest.raises(SystemExit) as ended:
+        command.main_without_traceback(main)(["program", *arguments])
+    return ended.value.code
+
+
+def test_exit_statuses(capsys):
+    def mistaken(argv):
+        raise UserError("two\nlines")
+
+    def interrupted(argv):
+        raise KeyboardInterrupt
+
+    assert status(lambda argv: None) == 0
+    assert status(lambda argv: 3) == 3
+    assert status(interrupted) == 130
+    assert capsys.readouterr().err == "interrupted\n"
+    assert status(mistaken) == 2
+    assert capsys.readouterr().err == "error: two lines\n"
+    assert status(lambda argv: None, "stray") == 2
+    assert "'stray'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("xla_flags", "count", "asked"),
+    [
+        ("", 2, [2]),
+        ("", 9, [3]),  # no more than there are cores
+        ("--xla_force_host_platform_device_count=8", 2, []),
+    ],
+)
+def test_devices_on_cpu(monkeypatch, xla_flags, count, asked):
+    set_to = []
+    config = SimpleNamespace(update=lambda name, value: set_to.append(value))
+    monkeypatch.setattr(command, "jax", SimpleNamespace(config=config))
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 2}, raising=False)
+    monkeypatch.setenv("XLA_FLAGS", xla_flags)
+    command.use_cpu_devices(count)
+    assert set_to == asked
