@@ -22,7 +22,7 @@ REQUIRED = [
     "matplotlib>=3.9",
     "tqdm>=4.66",
 ]
-TEST = ["pytest>=8.0", "hypothesis>=6.100", "ruff>=0.6"]
+TEST = ["pytest>=8.0", "pytest-xdist>=3.5", "hypothesis>=6.100", "ruff>=0.6"]
 
 setup(
     name="tenas_jax",
