@@ -7,7 +7,7 @@ import os
 import pathlib
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import jax
 from absl import flags
@@ -46,6 +46,14 @@ def define_scoring_flags(*, data: str, repeats: int) -> None:
     flags.DEFINE_integer("batch_size", 16, "Images N of the kernel.", lower_bound=1)
     flags.DEFINE_integer("repeats", repeats, "Batches that are averaged.", lower_bound=1)
     flags.DEFINE_integer("seed", 0, "Of weights, batches and samples.", lower_bound=0)
+
+
+def names(value: str | Sequence[str] | None) -> tuple[str, ...] | None:
+    """Metric names, given as a tuple or as `one,two`; None for the preset's."""
+    if value is None:
+        return None
+    value = [value] if isinstance(value, str) else value
+    return tuple(name for part in value for name in str(part).split(","))
 
 
 def use_cpu_devices(count: int) -> None:
@@ -90,7 +98,9 @@ def parse_flags(argv: list[str]) -> list[str]:
 
 def _config_mistake(error: Exception, argv: list[str]) -> str:
     """What is wrong with the config file or a `--config.field`, in words."""
-    path = next((a.split("=", 1)[1] for a in argv if a.startswith("--config=")), "")
+    words = " ".join(argv).replace("--config ", "--config=").split()
+    path = next((w.split("=", 1)[1] for w in words if w.startswith("--config=")), "")
+    path = path.split(":")[0]  # what follows is the file's argument
     if not pathlib.Path(path).is_file():
         return f"there is no config file {path!r}"
     text = str(error.args[0] if error.args else error)

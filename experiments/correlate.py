@@ -8,7 +8,6 @@ Every score is recorded, so a run that is killed goes on where it was.
 
 import numpy as np
 from absl import app, flags
-from scipy.stats import kendalltau, rankdata
 
 from experiments.command import (
     define_scoring_flags,
@@ -17,8 +16,9 @@ from experiments.command import (
     parse_flags,
     use_cpu_devices,
 )
-from tenas_jax import Evaluator, Score, data, metrics, presets, spaces
+from tenas_jax import Evaluator, Score, data, presets, spaces
 from tenas_jax.benchmarks import Table
+from tenas_jax.benchmarks.ranking import rank_badness, tau
 from tenas_jax.errors import UserError
 from tenas_jax.records import Workdir
 from tenas_jax.report.tables import format_table
@@ -32,23 +32,6 @@ flags.DEFINE_integer("count", 1000, "Random architectures.", lower_bound=10)
 flags.DEFINE_integer("cpu_devices", 2, "Architectures scored side by side on CPU.", lower_bound=1)
 define_scoring_flags(data="cifar10", repeats=2)
 flags.mark_flags_as_required(["table", "workdir"])
-
-
-def rank_badness(scores: list[Score], name: str) -> np.ndarray:
-    """Ranks [architectures], 1 for the best; what is flagged ranks last."""
-    values = np.array([score.mean(name) for score in scores])
-    values = -values if metrics.metric(name).higher_is_better else values
-    return rankdata(np.where(np.isfinite(values), values, np.inf))
-
-
-def tau(badness: np.ndarray, accuracy: np.ndarray, rng: np.random.Generator) -> tuple:
-    """τ-b of goodness and accuracy, with a 95 % bootstrap interval over architectures."""
-    n = len(accuracy)
-    draws = [
-        kendalltau(-badness[i], accuracy[i]).statistic for i in rng.integers(n, size=(1000, n))
-    ]
-    low, high = np.nanpercentile(draws, [2.5, 97.5])  # τ of a constant draw is undefined
-    return kendalltau(-badness, accuracy).statistic, low, high
 
 
 def main(argv: list[str]) -> None:

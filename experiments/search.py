@@ -6,7 +6,6 @@ Killed and started again, it goes on where it was; a finished search says so and
 """
 
 import sys
-from collections.abc import Sequence
 
 from absl import app, flags
 from ml_collections import config_flags
@@ -14,6 +13,7 @@ from ml_collections import config_flags
 from experiments.command import (
     keep_freed_memory,
     main_without_traceback,
+    names,
     parse_flags,
     use_cpu_devices,
 )
@@ -34,14 +34,6 @@ flags.mark_flags_as_required(["config", "workdir"])
 # Fields of a config that are not fields of a protocol.
 TASK = ("space", "strategy", "preset", "seed", "data", "split", "data_dir", "size", "limit",
         "benchmark_table", "cpu_devices")  # fmt: skip
-
-
-def names(value: str | Sequence[str] | None) -> tuple[str, ...] | None:
-    """Metric names, given as a tuple or as `one,two`; None for the preset's."""
-    if value is None:
-        return None
-    value = [value] if isinstance(value, str) else value
-    return tuple(name for part in value for name in str(part).split(","))
 
 
 def run(config: dict, workdir: str) -> dict:

@@ -48,3 +48,27 @@ def test_devices_on_cpu(monkeypatch, xla_flags, count, asked):
     monkeypatch.setenv("XLA_FLAGS", xla_flags)
     command.use_cpu_devices(count)
     assert set_to == asked
+
+
+@pytest.mark.parametrize(
+    ("value", "names"),
+    [
+        (None, None),
+        ("a", ("a",)),
+        (("a", "b"), ("a", "b")),
+        (("a,b",), ("a", "b")),
+        ((), ()),
+    ],
+)
+def test_names_by_comma_or_tuple(value, names):
+    assert command.names(value) == names
+
+
+@pytest.mark.parametrize("written", [["--config={}"], ["--config", "{}"], ["--config={}:arg"]])
+def test_a_config_file_is_found_however_it_is_given(tmp_path, written):
+    path = tmp_path / "c.py"
+    argv = ["program", *(word.format(path) for word in written)]
+    missing = command._config_mistake(ValueError("x"), argv)
+    assert missing == f"there is no config file {str(path)!r}"
+    path.write_text("")
+    assert "cannot use the config file" in command._config_mistake(NameError("x"), argv)

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from experiments.correlate import rank_badness, tau
-from tenas_jax.evaluate import Score
+from tenas_jax.benchmarks.ranking import rank_badness, tau
+from tenas_jax.scores import Score
 
 
 def scores(name: str, values) -> list[Score]:
@@ -28,3 +28,9 @@ def test_tau_is_positive_where_the_best_is_the_most_accurate():
     value, low, high = tau(badness, accuracy, rng)
     assert value == pytest.approx(1 - 2 * 37 / 190)
     assert -1 <= low < value < high <= 1
+
+
+def test_constant_draws_of_a_small_sample_leave_an_interval():
+    badness = np.array([1.0, 2.0, 3.0])  # one draw in nine holds one architecture three times
+    value, low, high = tau(badness, -badness, np.random.default_rng(0))
+    assert (value, low, high) == pytest.approx((1, 1, 1))
