@@ -145,3 +145,16 @@ tenas_jax.data.load("cifar10", data_dir={tfds_dir!r}, limit=2)
 assert "tensorflow" not in sys.modules
 """
     subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)
+
+
+def test_a_dataset_that_needs_tensorflow_is_one_line(monkeypatch, capsys, tmp_path):
+    import tensorflow_datasets
+
+    def builder(name, data_dir):
+        print("a banner")
+        raise ModuleNotFoundError("No module named 'tensorflow'")
+
+    monkeypatch.setattr(tensorflow_datasets, "builder", builder)
+    with pytest.raises(UserError, match="'coco' cannot be read without TensorFlow: No module"):
+        data.load("coco", data_dir=tmp_path)
+    assert capsys.readouterr().out == ""
