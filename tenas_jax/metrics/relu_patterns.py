@@ -47,19 +47,34 @@ def relu_patterns(f: Callable, x: jax.Array) -> jax.Array:
 
 def relu_inputs(f: Callable, x: jax.Array) -> jax.Array:
     """What every ReLU is given, [N, V]; see `relu_patterns`."""
-    closed = jax.make_jaxpr(f)(x)
-    found: list[jax.Array] = []
-    _run(closed.jaxpr, closed.consts, [x], found)
+    found = _all_inputs(f, x)
+    # Samples may lie along any axis: it is the one that is longer for a batch of one more.
+    more = jax.eval_shape(
+        lambda x: _all_inputs(f, x), jax.ShapeDtypeStruct((len(x) + 1, *x.shape[1:]), x.dtype)
+    )
     # A maximum with zero that has no axis for samples clips a statistic, such as the variance in
-    # flax.linen.BatchNorm; in other norms the batch comes first, but the sign is the same for all.
-    samples = [array for array in found if array.ndim >= 2 and array.shape[0] == len(x)]
+    # flax.linen.BatchNorm; in other norms there is one, but the sign is the same for all.
+    samples = [
+        jnp.moveaxis(array, axis, 0).reshape(len(x), -1)
+        for array, longer in zip(found, more, strict=True)
+        for axis in range(array.ndim)
+        if array.ndim >= 2 and (array.shape[axis], longer.shape[axis]) == (len(x), len(x) + 1)
+    ]
     if not samples:
         shapes = ", ".join(str(array.shape) for array in found)
         raise UserError(
             "linear regions need a network with ReLU, but its program holds no max(x, 0)"
-            + (f" with the batch of {len(x)} first: shapes are {shapes}" if found else "")
+            + (f" with an axis for the batch of {len(x)}: shapes are {shapes}" if found else "")
         )
-    return jnp.concatenate([array.reshape(len(x), -1) for array in samples], axis=1)
+    return jnp.concatenate(samples, axis=1)
+
+
+def _all_inputs(f: Callable, x: jax.Array) -> list[jax.Array]:
+    """The inputs of all maxima with zero, in the program's order."""
+    closed = jax.make_jaxpr(f)(x)
+    found: list[jax.Array] = []
+    _run(closed.jaxpr, closed.consts, [x], found)
+    return found
 
 
 def _run(jaxpr, consts: list, args: list, found: list) -> list:

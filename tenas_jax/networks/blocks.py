@@ -58,8 +58,8 @@ class Stem(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        """[N, H, W, C] to [N, H, W, features]."""
-        kernel = Conv(self.features, 3, self.initialiser, name="conv")(x.shape[-1], x.dtype)
+        """[C, H, W, N] to [features, H, W, N]."""
+        kernel = Conv(self.features, 3, self.initialiser, name="conv")(len(x), x.dtype)
         scale, bias = Norm(name="norm")(self.features, x.dtype)
         return sum_of_conv_norms(x, [kernel], [scale], [bias], form=self.form)
 
@@ -72,9 +72,9 @@ class Head(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        """[N, H, W, C] to logits [N, classes]."""
-        scale, bias = Norm(name="norm")(x.shape[-1], x.dtype)
-        features = nn.relu(normalise(x, scale, bias)).mean((1, 2))
+        """[C, H, W, N] to logits [N, classes]."""
+        scale, bias = Norm(name="norm")(len(x), x.dtype)
+        features = nn.relu(normalise(x, scale, bias)).mean((1, 2)).T
         return nn.Dense(
             self.classes,
             kernel_init=initialiser(self.initialiser),

@@ -1,4 +1,9 @@
-"""The layers that scoring networks are made of, as functions of arrays (channels last).
+"""The layers that scoring networks are made of, as functions of arrays.
+
+Feature maps are [C, H, W, N], channels first and samples last: flattened, they are the matrices
+[C, H W N] that convolutions as matrix products need, and neighbours along height and width lie whole
+rows of samples apart, which is what XLA's CPU compiler vectorises best. On accelerators XLA chooses
+how an array lies in memory whatever the order of its axes.
 
 Batch normalisation here always uses the statistics of the batch it is given, keeps no running ones,
 and lets gradients flow through them: samples are coupled, as in the networks that the papers score.
@@ -10,16 +15,21 @@ from jax import lax
 EPSILON = 1e-5  # added to the variance, PyTorch's default for batch normalisation
 
 
+def feature_maps(images: jax.Array) -> jax.Array:
+    """Images [N, H, W, C] as feature maps [C, H, W, N]."""
+    return images.transpose(3, 1, 2, 0)
+
+
 def convolve(x: jax.Array, kernel: jax.Array, stride: int = 1) -> jax.Array:
     """A convolution without bias, padded by half the kernel.
 
     Args:
-        x: images [N, H, W, C].
+        x: [C, H, W, N].
         kernel: [k, k, C, F] with odd k.
         stride: step in both directions; it must divide H and W.
 
     Returns:
-        [N, H / stride, W / stride, F]
+        [F, H / stride, W / stride, N]
     """
     half = kernel.shape[0] // 2
     return lax.conv_general_dilated(
@@ -27,35 +37,42 @@ def convolve(x: jax.Array, kernel: jax.Array, stride: int = 1) -> jax.Array:
         kernel,
         window_strides=(stride, stride),
         padding=[(half, half), (half, half)],
-        dimension_numbers=("NHWC", "HWIO", "NHWC"),
+        dimension_numbers=("CHWN", "HWIO", "CHWN"),
     )
 
 
+def mix(x: jax.Array, kernel: jax.Array) -> jax.Array:
+    """A 1x1 convolution as one matrix product: [C, H, W, N] and [1, 1, C, F] to [F, H, W, N]."""
+    _, _, channels, features = kernel.shape
+    product = kernel.reshape(channels, features).T @ x.reshape(channels, -1)
+    return product.reshape(features, *x.shape[1:])
+
+
 def standardise(x: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """Zero mean and unit variance for each channel of [..., C], over all other axes.
+    """Zero mean and unit variance for each channel of [C, ...], over all other axes.
 
     Returns:
         The standardised array, and for each channel the mean and 1 / sqrt(variance + epsilon).
     """
-    axes = tuple(range(x.ndim - 1))
+    axes = tuple(range(1, x.ndim))
     mean = x.mean(axes)
-    centred = x - _as_last(mean, x.ndim)
+    centred = x - per_channel(mean, x)
     inverse_deviation = lax.rsqrt((centred * centred).mean(axes) + EPSILON)
-    return centred * _as_last(inverse_deviation, x.ndim), mean, inverse_deviation
+    return centred * per_channel(inverse_deviation, x), mean, inverse_deviation
 
 
 def normalise(x: jax.Array, scale: jax.Array, bias: jax.Array) -> jax.Array:
-    """Batch normalisation of [..., C] by the batch's own statistics; scale and bias are [C]."""
+    """Batch normalisation of [C, ...] by the batch's own statistics; scale and bias are [C]."""
     standard, _, _ = standardise(x)
-    return standard * _as_last(scale, x.ndim) + _as_last(bias, x.ndim)
+    return standard * per_channel(scale, x) + per_channel(bias, x)
 
 
 def average_pool_2x2(x: jax.Array) -> jax.Array:
-    """The mean of each 2x2 square, at stride 2: [N, H, W, C] to [N, H / 2, W / 2, C]."""
-    n, height, width, channels = x.shape
-    return x.reshape(n, height // 2, 2, width // 2, 2, channels).mean((2, 4))
+    """The mean of each 2x2 square, at stride 2: [C, H, W, N] to [C, H / 2, W / 2, N]."""
+    channels, height, width, n = x.shape
+    return x.reshape(channels, height // 2, 2, width // 2, 2, n).mean((2, 4))
 
 
-def _as_last(vector: jax.Array, ndim: int) -> jax.Array:
-    """[C] with leading axes of one, so that broadcasting is always explicit."""
-    return vector.reshape((1,) * (ndim - 1) + vector.shape)
+def per_channel(vector: jax.Array, x: jax.Array) -> jax.Array:
+    """[C] with axes of one for the others of x [C, ...], so that broadcasting is explicit."""
+    return vector.reshape(vector.shape + (1,) * (x.ndim - 1))

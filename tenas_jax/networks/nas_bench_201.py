@@ -11,7 +11,7 @@ import jax.numpy as jnp
 
 from tenas_jax.networks.blocks import Conv, ConvNorm, Head, Stem
 from tenas_jax.networks.conv_norm import sum_of_conv_norms
-from tenas_jax.networks.layers import average_pool_2x2, convolve
+from tenas_jax.networks.layers import average_pool_2x2, feature_maps, mix
 from tenas_jax.networks.pooling import average_pool_3x3
 
 # (target, source), in the order of the mask's rows
@@ -43,9 +43,9 @@ class Cell(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array, mask: jax.Array) -> jax.Array:
-        """Node 3 from node 0: [N, H, W, C] and mask [6, 5] to [N, H, W, C]."""
+        """Node 3 from node 0: [C, H, W, N] and mask [6, 5] to [C, H, W, N]."""
         weights = mask / jnp.maximum(mask.sum(-1, keepdims=True), 1).astype(x.dtype)
-        channels = x.shape[-1]
+        channels = len(x)
         edges = [
             Edge(self.initialiser, name=f"edges_{target}<-{source}")(channels, x.dtype)
             for target, source in EDGES
@@ -81,7 +81,7 @@ class Cell(nn.Module):
                 jnp.concatenate([w * b for w, (_, _, b) in zip(weight, parts, strict=True)])
             )
         z = sum_of_conv_norms(nn.relu(node * needed), kernels, scales, biases, form=self.form)
-        return jnp.split(z, len(edges), axis=-1)
+        return jnp.split(z, len(edges))
 
 
 class Shortcut(nn.Module):
@@ -105,19 +105,19 @@ class Residual(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        """[N, H, W, C] to [N, H / 2, W / 2, features]."""
+        """[C, H, W, N] to [features, H / 2, W / 2, N]."""
         y = x
         for name, stride in (("conv_a", 2), ("conv_b", 1)):
             kernel, scale, bias = ConvNorm(self.features, 3, self.initialiser, name=name)(
-                y.shape[-1], y.dtype
+                len(y), y.dtype
             )
             y = sum_of_conv_norms(
                 nn.relu(y), [kernel], [scale], [bias], stride=stride, form=self.form
             )
         shortcut = Shortcut(self.features, self.initialiser, name="downsample")(
-            x.shape[-1], x.dtype
+            len(x), x.dtype
         )
-        return y + convolve(average_pool_2x2(x), shortcut)
+        return y + mix(average_pool_2x2(x), shortcut)
 
 
 class NasBench201(nn.Module):
@@ -145,7 +145,7 @@ class NasBench201(nn.Module):
     def __call__(self, images: jax.Array, mask: jax.Array) -> jax.Array:
         """Logits [N, classes] of images [N, H, W, C] under a mask [1, 6, 5]."""
         cell = mask[0].astype(images.dtype)
-        x = images
+        x = feature_maps(images)
         if self.stem:
             x = Stem(self.channels, self.initialiser, self.form, name="stem")(x)
         for stage in range(self.stages):

@@ -1,25 +1,32 @@
-"""The empirical kernel by our own engine: the Jacobian in blocks of rows, then K = J Jᵀ."""
+"""The empirical kernel by our own engine: the Jacobian in chunks of rows, then K = J Jᵀ."""
 
 from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax import lax
+from jax.extend import core
 
 Function = Callable[[Any, jax.Array], jax.Array]
+
+CACHE = 32 * 2**20  # bytes: about a CPU's last-level cache
+HOST_MEMORY = 2**30  # bytes that a chunk may take on CPU where the cache does not matter
 
 
 def rows(f: Function, params: Any, x: jax.Array, *, chunk: int | None = None) -> jax.Array:
     """The Jacobian of a scalar output of each sample with respect to all parameters.
 
-    One vector-Jacobian product is vectorised over basis cotangents. Samples may be coupled, as by
-    batch statistics: each row is a backward pass through the whole batch.
+    One vector-Jacobian product is vectorised over a chunk of basis cotangents, and repeated over
+    chunks. Samples may be coupled, as by batch statistics: each row is a backward pass through the
+    whole batch.
 
     Args:
         f: `(params, x) -> [N]`.
         params: tree of arrays, P numbers in all.
         x: batch [N, ...].
-        chunk: cotangents that are in memory at a time; None takes all N. Peak memory grows with it.
+        chunk: cotangents that are in memory at a time; peak memory grows with it. None takes as
+            many as fit a budget, see `affordable`.
 
     Returns:
         [N, P], in the parameters' dtype.
@@ -31,11 +38,52 @@ def rows(f: Function, params: Any, x: jax.Array, *, chunk: int | None = None) ->
         (tree,) = pullback(cotangent)
         return jnp.concatenate([leaf.ravel() for leaf in jax.tree.leaves(tree)])
 
-    basis = jnp.eye(n, dtype=outputs.dtype)
-    step = n if chunk is None else max(1, min(chunk, n))
-    # The loop is unrolled: inside a device loop XLA's CPU convolutions are several times slower.
-    blocks = [jax.vmap(row)(basis[start : start + step]) for start in range(0, n, step)]
-    return jnp.concatenate(blocks)
+    # Traced once, here, and looked at.
+    program = jax.make_jaxpr(row)(jax.ShapeDtypeStruct((n,), outputs.dtype))
+    unrolled = jax.default_backend() == "cpu" and holds_convolution(program.jaxpr)
+    if chunk is None:
+        chunk = affordable(pullback, unrolled)
+    steps = -(-n // max(1, min(chunk, n)))
+    size = -(-n // steps)  # chunks of one size; what the last lacks are zeros
+    basis = jnp.eye(steps * size, n, dtype=outputs.dtype).reshape(steps, size, n)
+    run = core.jaxpr_as_fun(program)
+
+    def block(cotangents: jax.Array) -> jax.Array:
+        if size == 1:
+            return run(cotangents[0])[0][None]
+        return jax.vmap(run)(cotangents)[0]
+
+    # XLA's CPU convolutions are several times slower inside a device loop.
+    blocks = jnp.stack([block(b) for b in basis]) if unrolled else lax.map(block, basis)
+    return blocks.reshape(steps * size, -1)[:n]
+
+
+def affordable(pullback: Any, unrolled: bool) -> int:
+    """How many cotangents to vectorise over, 1 or more.
+
+    A backward pass needs about as much memory as what the forward pass left for it. On CPU a loop
+    of passes that each stay in the cache is fastest, but an unrolled one should be short, since
+    each pass is compiled; an accelerator wants large batches within a quarter of its memory.
+    """
+    needed = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(pullback))
+    budget = HOST_MEMORY if unrolled else CACHE
+    device = jax.local_devices()[0]
+    if device.platform != "cpu":
+        budget = (device.memory_stats() or {}).get("bytes_limit", 8 * HOST_MEMORY) // 4
+    return max(1, budget // max(needed, 1))
+
+
+def holds_convolution(jaxpr: core.Jaxpr) -> bool:
+    """Whether a program has a convolution at any depth."""
+    return any(
+        eqn.primitive.name == "conv_general_dilated"
+        or any(
+            holds_convolution(getattr(inner, "jaxpr", inner))
+            for inner in jax.tree.leaves(list(eqn.params.values()))
+            if hasattr(getattr(inner, "jaxpr", inner), "eqns")
+        )
+        for eqn in jaxpr.eqns
+    )
 
 
 def kernel(

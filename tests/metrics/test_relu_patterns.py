@@ -62,6 +62,14 @@ def test_axes_of_a_sample_are_flattened():
     np.testing.assert_array_equal(relu_patterns(nn.relu, x), np.reshape(x > 0, (4, 12)))
 
 
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_samples_may_lie_along_any_axis(axis):
+    """Also where another axis is as long as the batch."""
+    x = jnp.asarray(np.random.default_rng(0).normal(size=(3, 3, 2)))
+    found = relu_patterns(lambda x: nn.relu(jnp.moveaxis(x, 0, axis)), x)
+    np.testing.assert_array_equal(found, np.reshape(x > 0, (3, 6)))
+
+
 def test_other_maxima_are_no_relu():
     """Neither a maximum of arrays that happen to be zero, nor one with another constant."""
 
@@ -96,8 +104,8 @@ def test_a_whole_network():
         (lambda x: lax.cond(x.sum() > 0, nn.relu, lambda x: x, x), "inside `cond`"),
         (lambda x: lax.fori_loop(0, x.size, lambda i, c: nn.relu(c), x), "inside `scan`"),
         (lambda x: lax.while_loop(lambda c: c.sum() < 0, nn.relu, x), "inside `while`"),
-        (lambda x: nn.relu(x.T), r"batch of 3 first: shapes are \(2, 3\)"),
-        (lambda x: nn.relu(x.sum()), r"batch of 3 first: shapes are \(\)"),
+        (lambda x: nn.relu(x.T @ x), r"axis for the batch of 3: shapes are \(2, 2\)"),
+        (lambda x: nn.relu(x.sum()), r"axis for the batch of 3: shapes are \(\)"),
     ],
 )
 def test_what_cannot_be_counted_is_one_clear_line(f, message):

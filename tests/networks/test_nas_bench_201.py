@@ -168,7 +168,7 @@ run_cell = jax.jit(
 
 
 def cell_images():
-    return jnp.asarray(np.random.default_rng(0).normal(size=(4, 4, 6, CHANNELS)))
+    return jnp.asarray(np.random.default_rng(0).normal(size=(CHANNELS, 4, 6, 4)))
 
 
 @pytest.mark.parametrize("form", ["plain", "condensed"])

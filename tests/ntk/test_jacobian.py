@@ -158,6 +158,27 @@ def test_a_chunk_bounds_the_cotangents_in_memory():
     assert widest(None) == N and widest(2) == 2
 
 
+def test_without_a_chunk_memory_is_bounded_by_a_budget(monkeypatch):
+    """Half the budget, half the cotangents; one at least."""
+    network, params, x = make(Coupled(), jnp.float32)
+    _, pullback = jax.vjp(lambda p: network(p, x), params)
+    for unrolled, name in ((True, "HOST_MEMORY"), (False, "CACHE")):
+        most = jacobian.affordable(pullback, unrolled)
+        monkeypatch.setattr(jacobian, name, getattr(jacobian, name) // 2)
+        assert most // 2 == jacobian.affordable(pullback, unrolled) > N
+        monkeypatch.setattr(jacobian, name, 1)
+        assert jacobian.affordable(pullback, unrolled) == 1
+
+
+def test_chunks_are_a_loop_unless_they_hold_convolutions():
+    """One compiled pass for all chunks, but XLA's CPU convolutions are slow inside a loop."""
+    for module, loops in ((Coupled(), 0), (Linear(), 1)):
+        network, params, x = make(module, jnp.float32)
+        run = functools.partial(ntk, network, images=x, engine="jacobian", chunk=2)
+        text = str(jax.make_jaxpr(lambda p, run=run: run(p))(params))
+        assert text.count("= scan[") == loops
+
+
 def test_vmap_over_parameters(x64):
     network, _, x = make(Coupled())
     keys = jax.random.split(KEY, 2)
