@@ -1,9 +1,7 @@
 """What every command shares: a user's mistake is one line on standard error, and exit status 2."""
 
-import ctypes
 import functools
 import logging
-import os
 import pathlib
 import re
 import sys
@@ -12,6 +10,7 @@ from collections.abc import Callable, Sequence
 import jax
 from absl import flags
 
+from experiments.devices import LOST, keep_freed_memory, leave, use_cpu_devices  # noqa: F401
 from tenas_jax.errors import UserError
 
 # That there is no accelerator is no news to the user of a laptop.
@@ -28,11 +27,17 @@ def main_without_traceback(main: Callable[[list[str]], int | None]) -> Callable[
         try:
             status = main(argv)
         except UserError as error:
-            _fail(str(error))
+            print(_one_line(str(error)), file=sys.stderr)
+            status = 2
+        except jax.errors.JaxRuntimeError as error:
+            if jax.process_count() == 1:
+                raise
+            print(_one_line(f"{LOST} ({error})"), file=sys.stderr)
+            status = 1
         except KeyboardInterrupt:
             print("interrupted", file=sys.stderr)
             status = 130
-        sys.exit(status or 0)
+        leave(status or 0)
 
     return wrapped
 
@@ -54,33 +59,6 @@ def names(value: str | Sequence[str] | None) -> tuple[str, ...] | None:
         return None
     value = [value] if isinstance(value, str) else value
     return tuple(name for part in value for name in str(part).split(","))
-
-
-def use_cpu_devices(count: int) -> None:
-    """Lets candidates be scored side by side on CPU; it must come before any computation.
-
-    One candidate keeps little more than one core busy, since XLA runs many of its operations on one
-    thread. Accelerators are not affected, nor a count that XLA_FLAGS already forces.
-    """
-    forced = "xla_force_host_platform_device_count" in os.environ.get("XLA_FLAGS", "")
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    if count < 1:
-        raise UserError(f"cpu_devices must be at least 1, not {count}")
-    if not forced:
-        jax.config.update("jax_num_cpu_devices", max(1, min(count, cores)))
-
-
-def keep_freed_memory() -> None:
-    """Lets the C library keep what is freed for the next allocation, where it is glibc.
-
-    XLA's CPU client frees its buffers after every program. By default glibc gives large ones back
-    to the kernel at once and gets them again, zeroed page by page: a sixth of a search's time.
-    """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is not None:
-        mmap_max, trim_threshold, arena_max = -4, -1, -8  # M_… of malloc.h
-        for option, value in ((mmap_max, 0), (trim_threshold, 2**31 - 1), (arena_max, 1)):
-            mallopt(option, value)
 
 
 def parse_flags(argv: list[str]) -> list[str]:
@@ -117,5 +95,9 @@ def _config_mistake(error: Exception, argv: list[str]) -> str:
 
 
 def _fail(message: str) -> None:
-    print("error: " + " ".join(message.split()), file=sys.stderr)
+    print(_one_line(message), file=sys.stderr)
     sys.exit(2)
+
+
+def _one_line(message: str) -> str:
+    return "error: " + " ".join(message.split())

@@ -10,13 +10,8 @@ import sys
 from absl import app, flags
 from ml_collections import config_flags
 
-from experiments.command import (
-    keep_freed_memory,
-    main_without_traceback,
-    names,
-    parse_flags,
-    use_cpu_devices,
-)
+from experiments.command import main_without_traceback, names, parse_flags
+from experiments.devices import define_process_flags, prepare
 from tenas_jax import data, presets, spaces
 from tenas_jax.benchmarks import Table
 from tenas_jax.errors import UserError
@@ -29,6 +24,7 @@ from tenas_jax.search.progress import bar
 FLAGS = flags.FLAGS
 config_flags.DEFINE_config_file("config", None, "What to do: a file in configs/.")
 flags.DEFINE_string("workdir", None, "Folder that records the run, and from which it resumes.")
+define_process_flags()
 flags.mark_flags_as_required(["config", "workdir"])
 
 # Fields of a config that are not fields of a protocol.
@@ -42,8 +38,7 @@ def run(config: dict, workdir: str) -> dict:
         if name not in config:
             raise UserError(f"the config has no field {name!r}; valid: {', '.join(TASK)}")
     config = {**config, "metrics": names(config.get("metrics"))}
-    use_cpu_devices(config["cpu_devices"])
-    keep_freed_memory()
+    prepare(config["cpu_devices"])
     space = spaces.get(config["space"])
     table = Table.load(config["benchmark_table"], space) if config["benchmark_table"] else None
     overrides = {name: value for name, value in config.items() if name not in TASK}
@@ -61,10 +56,12 @@ def run(config: dict, workdir: str) -> dict:
     ignore = ("benchmark_table", "data_dir", "cpu_devices")
     with Workdir.open(workdir, config, ignore=ignore) as record:
         finished = (record.load_checkpoint() or {}).get("done", False)
-        if finished:
+        if finished and record.is_writer:
             print(f"{workdir} is finished; its result:", file=sys.stderr)
-        with bar() as progress:
+        with bar(shown=record.is_writer) as progress:
             search(plan, evaluator, record, progress)
+        if not record.is_writer:  # the first process shows and writes the result
+            return {}
         return write_result(config["strategy"], plan, evaluator, record, table, config["preset"])
 
 

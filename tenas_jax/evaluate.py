@@ -4,7 +4,6 @@ All candidates of a draw see the same weights and batches, so that their differe
 (common random numbers), and a score in a draw does not depend on what else is scored.
 """
 
-import functools
 import operator
 import time
 from collections.abc import Iterator, Sequence
@@ -13,13 +12,12 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jax.sharding import Mesh, PartitionSpec
 
 from tenas_jax.data import Images
-from tenas_jax.data.batches import batch as draw_batch
-from tenas_jax.data.batches import patches as draw_patches
+from tenas_jax.draws import Draws, on_devices
 from tenas_jax.errors import UserError
-from tenas_jax.metrics import Batch, metric
+from tenas_jax.metrics import metric
 from tenas_jax.networks import Network, initialiser, variant
 from tenas_jax.ntk import FLAGS, NOT_FINITE, OK, resolve_engine
 from tenas_jax.presets import Protocol
@@ -73,9 +71,11 @@ class Evaluator:
         self._per_device = per_device or (1 if on_cpu else 4)
         self._share_equal = share_equal
         self._programs: dict[str, Any] = {}
+        self._clock = 0.0  # when the devices began the block that is running
         self._metrics = {name: metric(name) for name in protocol.metrics}
         self._modules = {m.variant: self._module(m.variant) for m in self._metrics.values()}
         self._check()
+        self._draws = Draws(space, data, protocol, self._modules, seed, self._mesh)
 
     def score(
         self, masks: Sequence[np.ndarray], draw: int, known: dict[str, Score] | None = None
@@ -97,14 +97,12 @@ class Evaluator:
         for i, key in enumerate(keys):
             if key in known:
                 yield i, key, known[key], False
-        block = self._mesh.size * self._per_device
-        for start in range(0, len(wanted), block):
-            some = wanted[start : start + block]
-            for i, score in zip(
-                some, self._score_block([masks[i] for i in some], draw), strict=True
-            ):
-                for twin in (j for j, key in enumerate(keys) if key == keys[i]):
-                    yield twin, keys[i], score, twin == i
+        twins: dict[str, list[int]] = {}
+        for i, key in enumerate(keys):
+            twins.setdefault(key, []).append(i)
+        for i, score in self._score_in_blocks(masks, wanted, draw):
+            for twin in twins[keys[i]]:
+                yield twin, keys[i], score, twin == i
 
     def key(self, mask: np.ndarray) -> str:
         """What two masks share if their scores are shared."""
@@ -112,99 +110,95 @@ class Evaluator:
             return self.space.cache_key(mask)
         return "mask:" + "".join(str(int(v)) for v in np.asarray(mask).ravel())
 
-    def _score_block(self, masks: list[np.ndarray], draw: int) -> list[Score]:
-        """Scores as many masks as the devices take at once, or fewer."""
+    def _score_in_blocks(self, masks: Sequence[np.ndarray], wanted: list[int], draw: int):
+        """Scores of the masks at some places, as (place, score), by as many as devices take.
+
+        A block is started before the scores of the one before are fetched and recorded, so that no
+        device waits for that.
+        """
+        size = self._mesh.size * self._per_device
+        self._clock = time.perf_counter()
+        running = None
+        for block in [*(wanted[i : i + size] for i in range(0, len(wanted), size)), None]:
+            following = block and (block, self._start([masks[i] for i in block], draw))
+            if running is not None:
+                yield from zip(running[0], self._finish(*running), strict=True)
+            running = following
+
+    def _start(self, masks: list[np.ndarray], draw: int) -> list[tuple[str, Any]]:
+        """Sets the devices to work on a block; returns (metric, values and flags to come)."""
         size = self._mesh.size * self._per_device
         filled = masks + [masks[-1]] * (size - len(masks))  # the last one fills idle places
-        stacked = jnp.asarray(np.stack(filled), jnp.float32)
-        start, compiling = time.perf_counter(), self.compile_seconds
+        stacked = on_devices(np.stack(filled).astype(np.float32), self._mesh, "candidates")
+        return [
+            (name, self._run(name, stacked, draw, repeat))
+            for repeat in range(self.protocol.repeats)
+            for name in self._metrics
+        ]
+
+    def _finish(self, places: list[int], results: list[tuple[str, Any]]) -> list[Score]:
+        """Waits for a block; the scores of the masks that it holds, without those that filled."""
         values = {name: [] for name in self._metrics}
         flags = {name: [] for name in self._metrics}
-        for repeat in range(self.protocol.repeats):
-            for name in self._metrics:
-                value, flag = self._run(name, stacked, draw, repeat)
-                values[name].append(np.asarray(value, np.float64))
-                flags[name].append(np.asarray(flag))
-        seconds = time.perf_counter() - start - (self.compile_seconds - compiling)
+        for name, (value, flag) in results:
+            values[name].append(np.asarray(value, np.float64))
+            flags[name].append(np.asarray(flag))
+        now = time.perf_counter()
+        seconds, self._clock = now - self._clock, now
         self.run_seconds += seconds
         return [
             Score(
                 {name: np.array([v[i] for v in values[name]]) for name in values},
                 {name: [FLAGS[f[i]] for f in flags[name]] for name in flags},
-                seconds / len(masks),
+                seconds / len(places),
             )
-            for i in range(len(masks))
+            for i in range(len(places))
         ]
 
     def _run(self, name: str, masks: jax.Array, draw: int, repeat: int):
-        """One metric of a block of masks on one batch: values [block], flags [block]."""
+        """One metric of a block of masks on one batch: values [block], flags [block], to come."""
         start = time.perf_counter()
-        params, batch, key = self._inputs(self._metrics[name].variant, draw, repeat)
+        args = (masks, *self._draws.inputs(self._metrics[name].variant, draw, repeat))
         self.input_seconds += time.perf_counter() - start
-        args = (masks, params, batch, key)
         if name not in self._programs:
             start = time.perf_counter()
             self._programs[name] = self._program(name).lower(*args).compile()
-            self.compile_seconds += time.perf_counter() - start
-        return jax.block_until_ready(self._programs[name](*args))
+            seconds = time.perf_counter() - start
+            self.compile_seconds += seconds
+            self._clock += seconds  # compiling is not running
+        return self._programs[name](*args)
 
     def _program(self, name: str):
         """The jitted program of a metric over a block of masks, spread over the mesh."""
         m, module = self._metrics[name], self._modules[self._metrics[name].variant]
         options = {"engine": self.engine, "chunk": self.protocol.chunk} if m.kernel else {}
 
-        def one(mask, params, batch, key):
+        def one(mask, params, batch, key_data):
+            key = jax.random.wrap_key_data(key_data)
             out = m.fn(Network(module, mask), params, batch, key, **options)
             if isinstance(out, tuple):
                 return out
             finite = jnp.isfinite(out)
             return jnp.where(finite, out, jnp.nan), jnp.where(finite, OK, NOT_FINITE)
 
-        def block(masks, params, batch, key):
+        def block(masks, *shared):
             if len(masks) > 1:
-                return jax.vmap(one, in_axes=(0, None, None, None))(masks, params, batch, key)
-            value, flag = one(masks[0], params, batch, key)
-            return value[None], flag[None]
+                found = jax.vmap(one, in_axes=(0, None, None, None))(masks, *shared)
+            else:
+                found = jax.tree.map(lambda v: v[None], one(masks[0], *shared))
+            return jax.lax.all_gather(found, "candidates", tiled=True) if gather else found
 
         split, whole = PartitionSpec("candidates"), PartitionSpec()
+        # Every process records or shows every score, so it needs those of other hosts' devices.
+        gather = any(d.process_index != jax.process_index() for d in self._mesh.devices.flat)
         spread = jax.shard_map(
             block,
             mesh=self._mesh,
             in_specs=(split, whole, whole, whole),
-            out_specs=split,
+            out_specs=whole if gather else split,
             check_vma=False,
         )
         return jax.jit(spread)
-
-    @functools.lru_cache(maxsize=16)  # noqa: B019 - the evaluator lives as long as the search
-    def _inputs(self, variant_name: str, draw: int, repeat: int):
-        """Parameters, batch and key of a draw and repeat, on every device."""
-        rng = np.random.default_rng([self.seed, draw, repeat])
-        images, labels = draw_batch(
-            self.data, self.protocol.batch_size, rng, augment=self.protocol.augment
-        )
-        if variant(self.space.name, variant_name).patches:
-            images, labels = draw_patches(self.data, self.protocol.patches, rng), None
-        batch = Batch(jnp.asarray(images), None if labels is None else jnp.asarray(labels))
-        whose = repeat if self.protocol.redraw_weights else 0
-        params = self._params(variant_name, draw, whose, images.shape[1:])
-        return params, *self._everywhere((batch, jax.random.split(self._key(draw, repeat), 2)[1]))
-
-    @functools.lru_cache(maxsize=4)  # noqa: B019
-    def _params(self, variant_name: str, draw: int, repeat: int, shape: tuple):
-        """Parameters for images of a shape, on every device: half a second for small networks."""
-        key = self._key(draw, repeat)
-        if self.protocol.redraw_weights:
-            key = jax.random.split(key, 2)[0]
-        network = Network(self._modules[variant_name], jnp.asarray(self.space.supernet()))
-        return self._everywhere(network.init(key, jax.ShapeDtypeStruct((2, *shape), jnp.float32)))
-
-    def _everywhere(self, tree):
-        """A tree of arrays, copied to all devices of the mesh."""
-        return jax.device_put(tree, NamedSharding(self._mesh, PartitionSpec()))
-
-    def _key(self, draw: int, repeat: int) -> jax.Array:
-        return jax.random.fold_in(jax.random.fold_in(jax.random.key(self.seed), draw), repeat)
 
     def _check(self) -> None:
         """Raises for what would fail at the first score, before anything is written or compiled."""

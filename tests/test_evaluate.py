@@ -148,7 +148,7 @@ def test_reference_keeps_weights_over_repeats_and_paper_draws_new_ones(small_net
     for preset, same in (("reference", True), ("paper", False)):
         settings = protocol(preset, batch_size=4, repeats=2, patches=40)
         ev = Evaluator(SPACE, data(), settings, seed=0)
-        first, second = (ev._inputs("thin", 0, repeat) for repeat in (0, 1))
+        first, second = (ev._draws.inputs("thin", 0, repeat) for repeat in (0, 1))
         leaf = lambda inputs: np.asarray(  # noqa: E731
             inputs[0]["cells_0"]["edges_1<-0"]["nor_conv_3x3"]["conv"]["kernel"]
         )
@@ -201,7 +201,7 @@ def test_a_seed_out_of_range_is_named(small_network, seed):
 
 def test_weights_and_batches_both_depend_on_seed_and_draw(small_network):
     def inputs(seed: int, draw: int):
-        params, batch, _ = evaluator(seed=seed)._inputs("ntk", draw, 0)
+        params, batch, _ = evaluator(seed=seed)._draws.inputs("ntk", draw, 0)
         kernel = params["cells_0"]["edges_1<-0"]["nor_conv_3x3"]["conv"]["kernel"]
         return np.asarray(kernel), np.asarray(batch.images)
 
@@ -214,7 +214,7 @@ def test_weights_and_batches_both_depend_on_seed_and_draw(small_network):
 
 
 def test_batches_are_as_the_protocol_says(small_network):
-    kernel = {augment: evaluator(augment=augment)._inputs("ntk", 0, 0)[1] for augment in (0, 1)}
+    kernel = {augment: evaluator(augment=augment)._draws.inputs("ntk", 0, 0)[1] for augment in (0, 1)}
     assert kernel[0].images.shape == kernel[1].images.shape == (4, 8, 8, 3)
     assert not np.array_equal(kernel[0].images, kernel[1].images)
     # Without augmentation each is one of the data's images, and its label is that image's.
@@ -223,7 +223,7 @@ def test_batches_are_as_the_protocol_says(small_network):
         same = whole.normalise(whole.images) == np.asarray(image)
         [place] = np.flatnonzero(same.all((1, 2, 3)))
         assert whole.labels[place] == label
-    regions = evaluator()._inputs("thin", 0, 0)[1]
+    regions = evaluator()._draws.inputs("thin", 0, 0)[1]
     assert regions.images.shape == (40, 3, 3, 1) and regions.labels is None
 
 

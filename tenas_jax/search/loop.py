@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from tenas_jax.errors import UserError
 from tenas_jax.evaluate import Evaluator, Score
+from tenas_jax.processes import from_first
 from tenas_jax.records import Workdir
 from tenas_jax.search.strategy import Strategy
 
@@ -18,6 +19,7 @@ def search(
     Every score is recorded as soon as it is there, and a state is saved after every round: a run
     that is killed and started again asks the same masks, finds the scores that were recorded, and
     goes on; since a score depends on mask, round and seed alone, it ends with the same result.
+    Several processes run the loop in step; the first alone reads and writes the workdir.
 
     Args:
         strategy: in its first state.
@@ -48,7 +50,7 @@ def _resume(strategy: Strategy, workdir: Workdir) -> dict[int, dict[str, Score]]
     Raises:
         UserError: the checkpoint or a record is not one of this strategy's, or records were lost.
     """
-    records, state = workdir.records(), workdir.load_checkpoint()
+    records, state = from_first([workdir.records(), workdir.load_checkpoint()])
     if state is not None:
         if not records:
             raise UserError(f"{workdir.path} holds a checkpoint, but its records were lost")

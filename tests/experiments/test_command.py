@@ -1,8 +1,6 @@
 """What the commands share, by itself."""
 
-import os
-from types import SimpleNamespace
-
+import jax
 import pytest
 
 from experiments import command
@@ -22,32 +20,30 @@ def test_exit_statuses(capsys):
     def interrupted(argv):
         raise KeyboardInterrupt
 
+    def lost(argv):
+        raise jax.errors.JaxRuntimeError("UNKNOWN: Connection closed by peer")
+
     assert status(lambda argv: None) == 0
     assert status(lambda argv: 3) == 3
     assert status(interrupted) == 130
     assert capsys.readouterr().err == "interrupted\n"
     assert status(mistaken) == 2
     assert capsys.readouterr().err == "error: two lines\n"
+    with pytest.raises(jax.errors.JaxRuntimeError):  # a defect is not hidden
+        command.main_without_traceback(lost)(["program"])
     assert status(lambda argv: None, "stray") == 2
     assert "'stray'" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(
-    ("xla_flags", "count", "asked"),
-    [
-        ("", 2, [2]),
-        ("", 9, [3]),  # no more than there are cores
-        ("--xla_force_host_platform_device_count=8", 2, []),
-    ],
-)
-def test_devices_on_cpu(monkeypatch, xla_flags, count, asked):
-    set_to = []
-    config = SimpleNamespace(update=lambda name, value: set_to.append(value))
-    monkeypatch.setattr(command, "jax", SimpleNamespace(config=config))
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 2}, raising=False)
-    monkeypatch.setenv("XLA_FLAGS", xla_flags)
-    command.use_cpu_devices(count)
-    assert set_to == asked
+def test_a_lost_process_is_one_line_that_says_what_to_do(monkeypatch, capsys):
+    def lost(argv):
+        raise jax.errors.JaxRuntimeError("UNKNOWN: Connection closed\nby peer")
+
+    monkeypatch.setattr(jax, "process_count", lambda: 2)
+    assert status(lost) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("error: another process of this run has stopped; start all of them")
+    assert error.endswith("(UNKNOWN: Connection closed by peer)\n")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,93 @@
+"""Weights, batches and keys of every draw and repeat, on every device.
+
+Equal numbers give equal ones, in every process of a run and whatever was drawn before.
+"""
+
+import functools
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+from tenas_jax.data import Images
+from tenas_jax.data.batches import batch, patches
+from tenas_jax.metrics import Batch
+from tenas_jax.networks import Network, Params, variant
+from tenas_jax.presets import Protocol
+from tenas_jax.spaces import Space
+
+
+class Draws:
+    """What a protocol draws at random for a space's scoring networks."""
+
+    def __init__(
+        self,
+        space: Space,
+        data: Images,
+        protocol: Protocol,
+        modules: dict[str, nn.Module],
+        seed: int,
+        mesh: Mesh,
+    ):
+        """Nothing is drawn yet.
+
+        Args:
+            space: whose supernet shapes the parameters.
+            data: where batches and patches come from.
+            protocol: how many, and whether weights are drawn anew in each repeat.
+            modules: the scoring networks by variant.
+            seed: of weights and batches, both.
+            mesh: the devices that everything is copied to.
+        """
+        self._space, self._data, self._protocol = space, data, protocol
+        self._modules, self._seed, self._mesh = modules, seed, mesh
+
+    @functools.lru_cache(maxsize=16)  # noqa: B019 - it lives as long as the search
+    def inputs(self, variant_name: str, draw: int, repeat: int) -> tuple[Params, Batch, jax.Array]:
+        """Parameters, batch and the data of a key."""
+        rng = np.random.default_rng([self._seed, draw, repeat])
+        size, augment = self._protocol.batch_size, self._protocol.augment
+        images, labels = batch(self._data, size, rng, augment=augment)
+        drawn = Batch(images, labels.astype(np.int32))
+        if variant(self._space.name, variant_name).patches:
+            drawn = Batch(patches(self._data, self._protocol.patches, rng))
+        whose = repeat if self._protocol.redraw_weights else 0
+        params = self._params(variant_name, draw, whose, drawn.images.shape[1:])
+        key_data = jax.random.key_data(jax.random.split(self._key(draw, repeat), 2)[1])
+        return params, *on_devices((drawn, key_data), self._mesh)
+
+    @functools.lru_cache(maxsize=4)  # noqa: B019
+    def _params(self, variant_name: str, draw: int, repeat: int, shape: tuple) -> Params:
+        """Parameters for images of a shape: half a second for small networks."""
+        key = self._key(draw, repeat)
+        if self._protocol.redraw_weights:
+            key = jax.random.split(key, 2)[0]
+        network = Network(self._modules[variant_name], jnp.asarray(self._space.supernet()))
+        params = network.init(key, jax.ShapeDtypeStruct((2, *shape), jnp.float32))
+        return on_devices(params, self._mesh)
+
+    def _key(self, draw: int, repeat: int) -> jax.Array:
+        return jax.random.fold_in(jax.random.fold_in(jax.random.key(self._seed), draw), repeat)
+
+
+def on_devices(tree: Any, mesh: Mesh, axis: str | None = None) -> Any:
+    """A tree of arrays on all devices of a mesh, which may be those of several processes.
+
+    Args:
+        tree: the same in every process.
+        mesh: the devices.
+        axis: the mesh's axis along which first axes are split, or None for a copy on every device.
+
+    Returns:
+        The tree with global `jax.Array`s.
+    """
+    sharding = NamedSharding(mesh, PartitionSpec(axis) if axis else PartitionSpec())
+
+    def put(leaf):
+        host = np.asarray(leaf)
+        return jax.make_array_from_callback(host.shape, sharding, host.__getitem__)
+
+    return jax.tree.map(put, tree)
