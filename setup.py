@@ -22,7 +22,8 @@ REQUIRED = [
     "matplotlib>=3.9",
     "tqdm>=4.66",
 ]
-TEST = ["pytest>=8.0", "pytest-xdist>=3.5", "hypothesis>=6.100", "ruff>=0.6"]
+PARQUET = ["pyarrow>=18.0"]
+TEST = ["pytest>=8.0", "pytest-xdist>=3.5", "hypothesis>=6.100", "ruff>=0.6", *PARQUET]
 
 setup(
     name="tenas_jax",
@@ -36,6 +37,7 @@ setup(
     extras_require={
         "tpu": ["jax[tpu]>=0.10"],
         "cuda": ["jax[cuda13]>=0.10"],
+        "parquet": PARQUET,
         "test": TEST,
         "docs": ["mkdocs>=1.6"],
     },

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 import jax
 from absl import flags
 
-from experiments.devices import LOST, keep_freed_memory, leave, use_cpu_devices  # noqa: F401
+from experiments.devices import LOST, leave
 from tenas_jax.errors import UserError
 
 # That there is no accelerator is no news to the user of a laptop.

@@ -15,7 +15,7 @@ LOST = "another process of this run has stopped; start all of them again, and th
 
 
 def define_process_flags() -> None:
-    """Flags of a run that several processes share, on one machine or many."""
+    """Flags of a run that several processes share, on one machine or many; see `join_processes`."""
     flags.DEFINE_bool("distributed", False, "Whether this is one of several processes of a run.")
     flags.DEFINE_string("coordinator", None, "HOST:PORT of process 0; a TPU pod knows its own.")
     flags.DEFINE_integer("processes", None, "How many processes there are.", lower_bound=1)
@@ -23,15 +23,10 @@ def define_process_flags() -> None:
 
 
 def prepare(cpu_devices: int) -> None:
-    """Sets up this process; it must come before any computation.
-
-    Raises:
-        UserError: flags that do not fit together, or processes that cannot be reached.
-    """
+    """Sets up this process; it must come before any computation."""
     use_cpu_devices(cpu_devices)
     keep_freed_memory()
     use_compilation_cache()
-    join_processes()
 
 
 def use_cpu_devices(count: int) -> None:
@@ -80,19 +75,31 @@ def use_compilation_cache() -> None:
         jax.config.update("jax_compilation_cache_dir", str(folder))
 
 
-def join_processes() -> None:
-    """Joins the other processes of a `--distributed` run, and waits until all are there."""
+def join_processes(*, shares: bool = False) -> tuple[int, int]:
+    """Joins the other processes of a `--distributed` run, and waits until all are there.
+
+    Args:
+        shares: whether `--process` and `--processes` have a meaning without `--distributed` too,
+            as the share of a work whose shares need nothing of each other.
+
+    Returns:
+        Which process this is, and of how many.
+
+    Raises:
+        UserError: flags that do not fit together, or processes that cannot be reached.
+    """
     given = {name: FLAGS[name].value for name in ("coordinator", "processes", "process")}
-    if not FLAGS.distributed:
-        for name, value in given.items():
-            if value is not None:
-                raise UserError(f"--{name} goes with --distributed")
-        return
-    absent = [name for name, value in given.items() if value is None]
-    if 0 < len(absent) < len(given):
-        raise UserError(f"--{absent[0]} is missing: give --coordinator, --processes and --process")
-    if not absent and FLAGS.process >= FLAGS.processes:
+    named = [name for name, value in given.items() if value is not None]
+    if not FLAGS.distributed and (FLAGS.coordinator is not None or (named and not shares)):
+        raise UserError(f"--{named[0]} goes with --distributed")
+    needed = given if FLAGS.distributed else ("processes", "process")
+    absent = [name for name in needed if name not in named]
+    if named and absent:
+        raise UserError(f"--{absent[0]} is missing: give {', '.join('--' + n for n in needed)}")
+    if named and FLAGS.process >= FLAGS.processes:
         raise UserError(f"--process={FLAGS.process} must be below --processes={FLAGS.processes}")
+    if not FLAGS.distributed:
+        return (FLAGS.process, FLAGS.processes) if named else (0, 1)
     jax.config.update("jax_cpu_collectives_implementation", "gloo")
     _say_when_aborted()
     try:
@@ -102,10 +109,12 @@ def join_processes() -> None:
             FLAGS.process,
             initialization_timeout=120,
             heartbeat_timeout_seconds=20,
+            shutdown_timeout_seconds=7 * 24 * 3600,  # who is done early waits for the others
         )
     except (RuntimeError, ValueError) as error:
         text = str(error).splitlines()[0]
         raise UserError(f"cannot join the other processes: {text}") from error
+    return jax.process_index(), jax.process_count()
 
 
 def leave(status: int) -> None:

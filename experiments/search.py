@@ -11,7 +11,7 @@ from absl import app, flags
 from ml_collections import config_flags
 
 from experiments.command import main_without_traceback, names, parse_flags
-from experiments.devices import define_process_flags, prepare
+from experiments.devices import define_process_flags, join_processes, prepare
 from tenas_jax import data, presets, spaces
 from tenas_jax.benchmarks import Table
 from tenas_jax.errors import UserError
@@ -39,6 +39,7 @@ def run(config: dict, workdir: str) -> dict:
             raise UserError(f"the config has no field {name!r}; valid: {', '.join(TASK)}")
     config = {**config, "metrics": names(config.get("metrics"))}
     prepare(config["cpu_devices"])
+    join_processes()
     space = spaces.get(config["space"])
     table = Table.load(config["benchmark_table"], space) if config["benchmark_table"] else None
     overrides = {name: value for name, value in config.items() if name not in TASK}

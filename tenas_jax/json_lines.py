@@ -9,13 +9,13 @@ import contextlib
 import json
 import os
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import BinaryIO
 
 from absl import logging
 
 from tenas_jax.errors import UserError
-from tenas_jax.files import read_bytes, sync_folder, user_error
+from tenas_jax.files import sync_folder, user_error
 from tenas_jax.json_values import finite, plain
 
 ASIDE = ".truncated"
@@ -32,42 +32,45 @@ def append_object(path: pathlib.Path, value: Mapping) -> None:
 
 
 def read_objects(path: pathlib.Path, *, mend: bool) -> list[dict]:
-    """The objects of all lines, none where there is no such file.
+    """`iter_objects` as a list."""
+    return list(iter_objects(path, mend=mend))
+
+
+def iter_objects(path: pathlib.Path, *, mend: bool) -> Iterator[dict]:
+    """The objects of all lines, none where there is no such file, one in memory at a time.
 
     Args:
       path: the file.
-      mend: move an unfinished last line aside, and end a whole one that lacks its newline; else
-        the file stays as it is. An unfinished line is skipped with a warning either way.
+      mend: after the last line, move an unfinished one aside, and end a whole one that lacks its
+        newline; else the file stays as it is. An unfinished line is skipped with a warning either
+        way.
 
     Raises:
       UserError: another line is no JSON object, or the file cannot be read.
     """
-    content = read_bytes(path)
-    if content is None:
-        return []
-    lines = content.split(b"\n")
-    tail = lines.pop()  # Empty where the file ends, as it should, with a newline.
-    found = [_parse(line) for line in lines]
-    last = _parse(tail)
-    if last is not None:  # Whole but for its newline: a prefix of an object is no object.
-        found.append(last)
+    whole, line, bad = 0, b"\n", None  # whole: bytes of the lines before a bad one
+    with user_error("read", path):
+        try:
+            file = path.open("rb")
+        except FileNotFoundError:
+            return
+        with file:
+            for number, line in enumerate(file, 1):
+                if bad is not None:
+                    raise UserError(f"{path}, line {number - 1}: not a JSON object")
+                value = _parse(line)
+                if value is None:
+                    bad = line
+                    continue
+                whole += len(line)
+                yield value
+    if bad is not None:
+        where = f"moved to {path.name}{ASIDE}" if mend else "skipped"
+        logging.warning("%s: the last line is not whole; %s", path, where)
         if mend:
-            _append(path, b"\n")
-    elif tail or (found and found[-1] is None):
-        if not tail:
-            found.pop()
-            tail = lines.pop()
-        if None not in found:
-            logging.warning(
-                "%s: the last line is not whole; %s",
-                path,
-                f"moved to {path.name}{ASIDE}" if mend else "skipped",
-            )
-            if mend:
-                _move_aside(path, tail, keep=sum(len(line) + 1 for line in lines))
-    if None in found:
-        raise UserError(f"{path}, line {found.index(None) + 1}: not a JSON object")
-    return found
+            _move_aside(path, bad.removesuffix(b"\n"), keep=whole)
+    elif mend and not line.endswith(b"\n"):  # whole: a prefix of an object is no object
+        _append(path, b"\n")
 
 
 def _parse(line: bytes) -> dict | None:

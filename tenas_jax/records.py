@@ -19,14 +19,14 @@ import contextlib
 import json
 import os
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import jax
 
 from tenas_jax.environment import environment
 from tenas_jax.errors import UserError
 from tenas_jax.files import atomic_write_text, is_temporary, lock_file, user_error
-from tenas_jax.json_lines import ASIDE, append_object, read_objects
+from tenas_jax.json_lines import ASIDE, append_object, iter_objects, read_objects
 from tenas_jax.json_values import differences, plain, read_object
 
 CONFIG = "config.json"
@@ -89,7 +89,8 @@ class Workdir:
             stored = _stored_config(path, config, ignore)
             _remove_temporaries(path)
             work = cls(path, config if stored is None else stored, lock)
-            work.records()  # Mends the last line, so that nothing is appended to half of one.
+            for _ in work.iter_records():
+                pass  # The end mends the last line, so that nothing is appended to half of one.
             if stored is None:
                 atomic_write_text(path / CONFIG, json.dumps(config, indent=2) + "\n")
             work._log_start()
@@ -136,6 +137,10 @@ class Workdir:
           UserError: another line is no JSON object, or the file cannot be read.
         """
         return read_objects(self.path / RECORDS, mend=self._lock is not None)
+
+    def iter_records(self) -> Iterator[dict]:
+        """`records`, one at a time: memory does not grow with their number."""
+        return iter_objects(self.path / RECORDS, mend=self._lock is not None)
 
     def save_checkpoint(self, state: Mapping) -> None:
         """Replace the checkpoint; floats come back to the bit, arrays as lists, tuples as lists.

@@ -6,6 +6,7 @@ import os
 import pathlib
 import subprocess
 import sys
+import tracemalloc
 
 import jax
 import jax.numpy as jnp
@@ -364,6 +365,33 @@ def test_a_bad_line_elsewhere_is_an_error(tmp_path, bad, tail):
     with pytest.raises(UserError, match=r"records.jsonl, line 2: not a JSON object"):
         open_run(tmp_path)
     assert (tmp_path / "records.jsonl").read_bytes() == text
+
+
+def test_records_are_read_one_at_a_time(run):
+    assert list(run.iter_records()) == []
+    run.append({"a": 1})
+    run.append({"a": 2})
+    found = run.iter_records()
+    assert next(found) == {"a": 1}
+    run.append({"a": 3})  # an open reader sees what is appended
+    assert list(found) == [{"a": 2}, {"a": 3}] and list(run.iter_records()) == run.records()
+    path = run.path / "records.jsonl"
+    path.write_text('{"a": 1}\nbad\n{"a": 2}\n')
+    found = run.iter_records()
+    assert next(found) == {"a": 1}
+    with pytest.raises(UserError, match="line 2: not a JSON object"):
+        next(found)
+
+
+def test_opening_a_long_run_does_not_hold_its_records(tmp_path):
+    open_run(tmp_path).close()
+    path = tmp_path / "records.jsonl"
+    path.write_bytes(b'{"a": [1.5, 2.5, 3.5, 4.5]}\n' * 100_000)
+    tracemalloc.start()
+    open_run(tmp_path).close()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < path.stat().st_size / 2
 
 
 def test_records_hold_plain_numbers(run):

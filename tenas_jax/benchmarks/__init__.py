@@ -1,4 +1,4 @@
-"""Look-ups of published accuracies."""
+"""Published accuracies, scores of whole spaces, and how well the ones rank the others."""
 
 from tenas_jax.benchmarks.table import Table
 

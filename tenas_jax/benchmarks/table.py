@@ -9,6 +9,7 @@ import pathlib
 import numpy as np
 import pandas as pd
 
+from tenas_jax.benchmarks.parquet import import_pyarrow
 from tenas_jax.errors import UserError, lookup
 from tenas_jax.spaces.space import Space
 
@@ -61,12 +62,16 @@ class Table:
         """Reads a CSV file, or Parquet where the name ends so, as `Table(frame, space)`.
 
         Raises:
-          UserError: no such file, one that cannot be read as a table, or what `Table` raises.
+          UserError: no such file, one that cannot be read as a table, Parquet without pyarrow, or
+            what `Table` raises.
         """
         path = pathlib.Path(path)
         if not path.is_file():
             raise UserError(f"no table at {str(path)!r}; valid: a CSV or Parquet file")
-        read = pd.read_parquet if path.suffix.lower() in (".parquet", ".pq") else pd.read_csv
+        read = pd.read_csv
+        if path.suffix.lower() in (".parquet", ".pq"):
+            import_pyarrow(path)
+            read = pd.read_parquet
         try:
             frame = read(path)
         except (ValueError, OSError) as error:  # pandas' and Arrow's parse errors are ValueErrors

@@ -1,0 +1,68 @@
+"""Scores a whole space, or some architectures of it, into one table of CSV or Parquet.
+
+    python -m experiments.score_space --output=scores.csv --workdir=runs/space \
+        --data=cifar10 --data_dir=DIR
+
+Each architecture is scored by its own weights: equal forms are not shared, so that no two scores
+depend. Killed and started again, it goes on where it was. With `--process=I --processes=N`, or
+`--distributed` on a pod slice, each process scores its share on its own devices, and none waits for
+another; the one that finds all shares complete in the workdir writes the table. Without a common
+disk each leaves its share, a folder `process-I-of-N`: collect them in one workdir, and the same
+command as a single process writes the table.
+"""
+
+import jax
+from absl import app, flags
+
+from experiments.command import define_scoring_flags, main_without_traceback, names, parse_flags
+from experiments.devices import define_process_flags, join_processes, prepare
+from tenas_jax import Evaluator, data, presets, spaces
+from tenas_jax.benchmarks.sample import chosen_numbers
+from tenas_jax.benchmarks.score_space import score_space
+from tenas_jax.benchmarks.score_table import check_output
+from tenas_jax.search.progress import bar
+
+FLAGS = flags.FLAGS
+flags.DEFINE_string("output", None, "Table to write: FILE.csv or FILE.parquet.")
+flags.DEFINE_string("workdir", None, "Folder that records the scores, and from which it resumes.")
+flags.DEFINE_string("archs", None, "Text file of architectures, one a line, instead of all.")
+flags.DEFINE_integer("count", None, "Random architectures, instead of all.", lower_bound=1)
+flags.DEFINE_list("metrics", None, "Metrics to compute; the preset's by default.")
+flags.DEFINE_integer("cpu_devices", 2, "Architectures scored side by side on CPU.", lower_bound=1)
+define_process_flags()
+define_scoring_flags(data="cifar10", repeats=2)
+flags.mark_flags_as_required(["output", "workdir"])
+
+
+def main(argv: list[str]) -> None:
+    del argv
+    prepare(FLAGS.cpu_devices)
+    process, processes = join_processes(shares=True)
+    check_output(FLAGS.output)  # before anything that takes longer
+    space = spaces.get(FLAGS.space)
+    numbers = chosen_numbers(space, FLAGS.archs, FLAGS.count, FLAGS.seed)
+    options = {"batch_size": FLAGS.batch_size, "repeats": FLAGS.repeats}
+    protocol = presets.protocol(FLAGS.preset, metrics=names(FLAGS.metrics), **options)
+    images = data.load(FLAGS.data, data_dir=FLAGS.data_dir)
+    evaluator = Evaluator(
+        space, images, protocol, seed=FLAGS.seed, devices=jax.local_devices(), share_equal=False
+    )
+    what = ("space", "preset", "data", "batch_size", "repeats", "seed")
+    config = {name: FLAGS[name].value for name in what}
+    with bar() as progress:
+        left = score_space(
+            evaluator,
+            numbers,
+            FLAGS.workdir,
+            config,
+            FLAGS.output,
+            process=process,
+            processes=processes,
+            progress=progress,
+        )
+    waits = f"this share is done; {left} architectures are left to other processes"
+    print(waits if left else f"{len(numbers)} architectures are in {FLAGS.output}")
+
+
+if __name__ == "__main__":
+    app.run(main_without_traceback(main), flags_parser=parse_flags)

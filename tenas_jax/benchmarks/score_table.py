@@ -1,0 +1,115 @@
+"""A table of scores: one row an architecture, written as a stream to CSV or Parquet.
+
+Columns are `arch`, one a metric (the mean over repeats), one `METRIC_flag` a metric, `seed` and
+`seconds`. A bad score is empty, and its flag says why; the flag of a good one is `ok`.
+"""
+
+import csv
+import io
+import os
+import pathlib
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
+
+import numpy as np
+
+from tenas_jax.benchmarks.parquet import import_pyarrow
+from tenas_jax.benchmarks.table import Table
+from tenas_jax.errors import UserError
+from tenas_jax.files import atomic_write_bytes
+from tenas_jax.metrics import METRICS
+from tenas_jax.ntk import FLAGS, NOT_FINITE, OK
+from tenas_jax.scores import Score
+
+SUFFIXES = (".csv", ".parquet")
+FLAG = "_flag"
+ROW_GROUP = 1024
+
+
+def columns(metrics: Sequence[str]) -> dict[str, type]:
+    """The names of the columns, and what they hold."""
+    return {
+        "arch": str,
+        **dict.fromkeys(metrics, float),
+        **{name + FLAG: str for name in metrics},
+        "seed": int,
+        "seconds": float,
+    }
+
+
+def row(arch: str, score: Score, metrics: Sequence[str], seed: int) -> list:
+    """The values of an architecture, in the order of `columns`; None where a score is bad."""
+    means = [score.mean(name) for name in metrics]
+    flags = []
+    for name, mean in zip(metrics, means, strict=True):
+        bad = dict.fromkeys(word for word in score.flags[name] if word != FLAGS[OK])
+        flags.append("; ".join(bad) or FLAGS[OK if np.isfinite(mean) else NOT_FINITE])
+    means = [mean if np.isfinite(mean) else None for mean in means]
+    return [arch, *means, *flags, seed, score.seconds]
+
+
+def check_output(path: str | os.PathLike) -> None:
+    """Raises a `UserError` for what would fail when the table is written, hours later."""
+    path = pathlib.Path(path)
+    if path.suffix.lower() not in SUFFIXES:
+        raise UserError(f"cannot write {str(path)!r}: the name must end in {' or '.join(SUFFIXES)}")
+    if not path.parent.is_dir():
+        raise UserError(f"cannot write {path}: there is no folder {path.parent}")
+    if path.is_dir():
+        raise UserError(f"cannot write {path}: it is a folder")
+    if path.suffix.lower() == ".parquet":
+        import_pyarrow(path)
+
+
+def write_table(path: str | os.PathLike, metrics: Sequence[str], rows: Iterable[Sequence]) -> None:
+    """Writes a table, wholly or not at all, with no more than a group of rows in memory.
+
+    Args:
+        path: a name that ends in `.csv` or `.parquet`.
+        metrics: in the order of their columns.
+        rows: what `row` gives.
+
+    Raises:
+        UserError: another name, Parquet without pyarrow, or the file cannot be written.
+    """
+    check_output(path)
+    write = _csv if pathlib.Path(path).suffix.lower() == ".csv" else _parquet
+    atomic_write_bytes(path, lambda file: write(file, path, columns(metrics), rows))
+
+
+def metric_columns(table: Table) -> dict[str, np.ndarray]:
+    """The scores [rows] in a table, by metric; NaN for a bad one.
+
+    Raises:
+        UserError: it has no column that is named as a metric.
+    """
+    names = [name for name in table.columns if name in METRICS]
+    if not names:
+        raise UserError(
+            f"the table of scores has no column of a metric ({', '.join(METRICS)}); "
+            f"it has {', '.join(table.columns)}"
+        )
+    return {name: table.column(name) for name in names}
+
+
+def _csv(file, path, types: Mapping[str, type], rows: Iterable[Sequence]) -> None:
+    del path
+    text = io.TextIOWrapper(file, encoding="utf-8", newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(types)
+    writer.writerows(rows)  # floats as Python writes them, from which they come back to the bit
+    text.detach()  # flushes, and leaves the file open
+
+
+def _parquet(file, path, types: Mapping[str, type], rows: Iterable[Sequence]) -> None:
+    arrow = import_pyarrow(path)
+    kinds = {str: arrow.string(), float: arrow.float64(), int: arrow.int64()}
+    schema = arrow.schema([(name, kinds[kind]) for name, kind in types.items()])
+    with arrow.parquet.ParquetWriter(file, schema) as writer:
+        rows = iter(rows)
+        while group := list(islice(rows, ROW_GROUP)):
+            arrays = [
+                arrow.array(column, field.type)
+                for column, field in zip(zip(*group, strict=True), schema, strict=True)
+            ]
+            writer.write_batch(arrow.record_batch(arrays, schema=schema))
