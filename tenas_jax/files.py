@@ -1,9 +1,11 @@
 """Files that a crash leaves whole, and failures of the file system as one line for the user."""
 
 import contextlib
+import errno
 import fcntl
 import os
 import pathlib
+import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from typing import BinaryIO
@@ -42,6 +44,21 @@ def atomic_write_text(path: str | os.PathLike, text: str) -> None:
       UserError: the file cannot be written.
     """
     atomic_write_bytes(path, lambda file: file.write(text.encode()))
+
+
+def make_writable(path: str | os.PathLike) -> None:
+    """Make the folder of a file that is written later, and find out now whether it can be.
+
+    Raises:
+      UserError: it is a folder, or no file can be made there.
+    """
+    path = pathlib.Path(path)
+    with user_error("write", path):
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
 
 
 def is_temporary(name: str, target: str) -> bool:

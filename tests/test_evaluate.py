@@ -214,7 +214,9 @@ def test_weights_and_batches_both_depend_on_seed_and_draw(small_network):
 
 
 def test_batches_are_as_the_protocol_says(small_network):
-    kernel = {augment: evaluator(augment=augment)._draws.inputs("ntk", 0, 0)[1] for augment in (0, 1)}
+    kernel = {
+        augment: evaluator(augment=augment)._draws.inputs("ntk", 0, 0)[1] for augment in (0, 1)
+    }
     assert kernel[0].images.shape == kernel[1].images.shape == (4, 8, 8, 3)
     assert not np.array_equal(kernel[0].images, kernel[1].images)
     # Without augmentation each is one of the data's images, and its label is that image's.

@@ -114,9 +114,7 @@ class Residual(nn.Module):
             y = sum_of_conv_norms(
                 nn.relu(y), [kernel], [scale], [bias], stride=stride, form=self.form
             )
-        shortcut = Shortcut(self.features, self.initialiser, name="downsample")(
-            len(x), x.dtype
-        )
+        shortcut = Shortcut(self.features, self.initialiser, name="downsample")(len(x), x.dtype)
         return y + mix(average_pool_2x2(x), shortcut)
 
 

@@ -49,7 +49,9 @@ _condensed.defvjp(lambda x: (_condensed(x), None), lambda _, dy: (_condensed(dy)
 def _count(x: jax.Array) -> jax.Array:
     """How many of a position's 3x3 neighbours lie in the image: [1, H, W, 1]."""
     _, height, width, _ = x.shape
-    along = [np.minimum(np.arange(n) + 2, n) - np.maximum(np.arange(n) - 1, 0) for n in (height, width)]
+    along = [
+        np.minimum(np.arange(n) + 2, n) - np.maximum(np.arange(n) - 1, 0) for n in (height, width)
+    ]
     return jnp.asarray(np.outer(*along)[None, :, :, None], x.dtype)
 
 

@@ -33,6 +33,10 @@ LAST_PRUNED = (0.47, 0.62, 0.77)  # to the last one.
 ABSENT = "#ffffff"
 
 SERIES = {"color": "#1f5a94", "linewidth": 1.8, "marker": "o", "markersize": 6}
+# What tells curves in one figure apart: 7 markers and 4 line styles pair up in 28 ways.
+CURVE_COLORS = ("#12355b", "#b3400f", "#3f7fb5", "#5a5a5a", "#d98c3f")
+CURVE_MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+CURVE_LINES = ("solid", (0, (6, 2)), (0, (1.5, 1.5)), (0, (7, 2, 1.5, 2)))
 FINAL_MARK = {"color": "#b3400f", "marker": "D", "markersize": 8, "linestyle": "none"}
 
 EDGE = {"color": INK, "linewidth": 1.8, "linestyle": "solid"}
@@ -45,6 +49,17 @@ def pruned_shade(position: float) -> tuple[float, float, float]:
     """The shade of an operation pruned at `position`, from 0 (first round) to 1 (last)."""
     pairs = zip(FIRST_PRUNED, LAST_PRUNED, strict=True)
     return tuple(a + (b - a) * position for a, b in pairs)
+
+
+def curve(number: int) -> dict:
+    """The look of a figure's curve of that number, from 0; the first 28 all differ."""
+    return {
+        "color": CURVE_COLORS[number % len(CURVE_COLORS)],
+        "marker": CURVE_MARKERS[number % len(CURVE_MARKERS)],
+        "linestyle": CURVE_LINES[number % len(CURVE_LINES)],
+        "linewidth": 1.8,
+        "markersize": 7,
+    }
 
 
 def frame(axes) -> None:

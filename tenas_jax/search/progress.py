@@ -15,7 +15,9 @@ def bar(*, shown: bool = True) -> Iterator:
         if round_ not in lines:
             for line in lines.values():
                 line.close()
-            lines[round_] = tqdm(total=total, desc=f"round {round_}", unit="network", disable=not shown)
+            lines[round_] = tqdm(
+                total=total, desc=f"round {round_}", unit="network", disable=not shown
+            )
         line = lines[round_]
         line.update(scored - line.n)
 
