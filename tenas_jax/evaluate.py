@@ -88,18 +88,18 @@ class Evaluator:
             known: scores of this draw by `key`, which are not computed again.
 
         Yields:
-            Position in `masks`, key, score, and whether it was computed now. In no fixed order.
+            Position in `masks`, key, score, and whether it was computed now: first the known ones,
+            then the others in their order, but that equal ones come together.
         """
         known = dict(known or {})
         keys = [self.key(mask) for mask in masks]
-        first = {key: i for i, key in reversed(list(enumerate(keys)))}
-        wanted = [i for key, i in first.items() if key not in known]
-        for i, key in enumerate(keys):
-            if key in known:
-                yield i, key, known[key], False
         twins: dict[str, list[int]] = {}
         for i, key in enumerate(keys):
             twins.setdefault(key, []).append(i)
+        wanted = [places[0] for key, places in twins.items() if key not in known]
+        for i, key in enumerate(keys):
+            if key in known:
+                yield i, key, known[key], False
         for i, score in self._score_in_blocks(masks, wanted, draw):
             for twin in twins[keys[i]]:
                 yield twin, keys[i], score, twin == i

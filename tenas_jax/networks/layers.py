@@ -1,9 +1,9 @@
 """The layers that scoring networks are made of, as functions of arrays.
 
 Feature maps are [C, H, W, N], channels first and samples last: flattened, they are the matrices
-[C, H W N] that convolutions as matrix products need, and neighbours along height and width lie whole
-rows of samples apart, which is what XLA's CPU compiler vectorises best. On accelerators XLA chooses
-how an array lies in memory whatever the order of its axes.
+[C, H W N] that convolutions as matrix products need, and neighbours along height and width lie
+whole rows of samples apart, which is what XLA's CPU compiler vectorises best. On accelerators XLA
+chooses how an array lies in memory whatever the order of its axes.
 
 Batch normalisation here always uses the statistics of the batch it is given, keeps no running ones,
 and lets gradients flow through them: samples are coupled, as in the networks that the papers score.
