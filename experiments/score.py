@@ -8,6 +8,7 @@ Prints what each metric says, with the mean and each repeat's value.
 from absl import app, flags
 
 from experiments.command import define_scoring_flags, main_without_traceback, parse_flags
+from experiments.devices import use_compilation_cache
 from tenas_jax import METRICS, Evaluator, data, presets, spaces
 from tenas_jax.report.tables import format_table
 
@@ -20,6 +21,7 @@ flags.mark_flag_as_required("arch")
 
 def main(argv: list[str]) -> None:
     del argv
+    use_compilation_cache()
     space = spaces.get(FLAGS.space)
     arch = space.parse(FLAGS.arch)
     protocol = presets.protocol(

@@ -13,6 +13,7 @@ import jax
 from absl import app, flags
 
 from experiments.command import main_without_traceback, parse_flags
+from experiments.devices import use_compilation_cache
 from tenas_jax import golden
 from tenas_jax.errors import UserError, lookup
 from tenas_jax.ntk import ENGINES
@@ -63,6 +64,7 @@ def mark(row: golden.Row, tolerance: float) -> str:
 
 def main(argv: list[str]) -> int:
     del argv
+    use_compilation_cache()
     for name in ("engine", "dtype"):
         if not FLAGS[name].value:
             raise UserError(f"--{name} names nothing to verify")
