@@ -32,7 +32,7 @@ def get_config() -> ConfigDict:
     config.patches = placeholder(int)  # inputs that regions are counted on (3000; paper 5000)
     config.augment = placeholder(bool)  # random flips and shifts of the images (yes)
     config.engine = placeholder(str)  # jacobian, neural_tangents or auto
-    config.chunk = placeholder(int)  # cotangents in memory at a time; None: all N
+    config.chunk = placeholder(int)  # cotangents in memory at a time; None: what fits
     config.cpu_devices = 2  # networks scored side by side on CPU, each in its own memory
     config.benchmark_table = placeholder(str)  # CSV of published accuracies, shown at the end
     return config.lock()

@@ -25,7 +25,7 @@ class Protocol:
         decimals: decimal places that a relative change is rounded to in each repeat, or None.
         significant: significant figures at which mean changes tie, or None.
         engine: of the kernel, in `tenas_jax.ntk.ENGINES`, or `auto`.
-        chunk: cotangents in memory at a time (engine `jacobian`), or None for all.
+        chunk: cotangents in memory at a time (engine `jacobian`), or None for what fits a budget.
     """
 
     metrics: tuple[str, ...] = ("condition_number", "linear_regions")

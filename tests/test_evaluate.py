@@ -94,6 +94,26 @@ def test_eight_devices_give_what_one_gives(alone, small_network):
     assert_same(alone, scored(evaluator(devices=8), masks(10)), rtol=1e-5)
 
 
+def test_no_device_is_idle_while_candidates_wait(small_network):
+    """Every block but the last is full, and the next is under way when the first score comes."""
+    ev = evaluator(devices=8, repeats=1)
+    scored(ev, masks(1))  # compiles
+    blocks, name = [], "condition_number"
+    program = ev._programs[name]
+
+    def watched(some, *shared):
+        blocks.append(np.asarray(some))
+        return program(some, *shared)
+
+    ev._programs[name] = watched
+    scores = ev.score(masks(20), 1)
+    next(scores)
+    assert len(blocks) == 2
+    assert sum(1 for _ in scores) == 19
+    distinct = [len(np.unique(block, axis=0)) for block in blocks]
+    assert distinct == [8, 8, 4]
+
+
 def test_several_candidates_a_device_give_what_one_gives(alone, small_network):
     assert_same(alone[:3], scored(evaluator(devices=1, per_device=3), masks(3)), rtol=1e-4)
 

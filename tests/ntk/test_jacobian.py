@@ -1,6 +1,7 @@
 """Kernels of both engines against closed forms and `jax.jacrev`."""
 
 import functools
+from types import SimpleNamespace
 
 import flax.linen as nn
 import jax
@@ -168,6 +169,14 @@ def test_without_a_chunk_memory_is_bounded_by_a_budget(monkeypatch):
         assert most // 2 == jacobian.affordable(pullback, unrolled) > N
         monkeypatch.setattr(jacobian, name, 1)
         assert jacobian.affordable(pullback, unrolled) == 1
+
+
+def test_an_accelerators_budget_is_a_share_of_its_memory(monkeypatch):
+    pullback = [jnp.zeros((256, 1024), jnp.float32)]  # a MiB
+    for stats, budget in (({"bytes_limit": 160 * 2**20}, 10), (None, 1024), ({}, 1024)):
+        device = SimpleNamespace(platform="gpu", memory_stats=lambda stats=stats: stats)
+        monkeypatch.setattr(jax, "local_devices", lambda device=device: [device])
+        assert jacobian.affordable(pullback, False) == budget
 
 
 def test_chunks_are_a_loop_unless_they_hold_convolutions():
