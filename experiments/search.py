@@ -16,6 +16,7 @@ from tenas_jax import data, presets, spaces
 from tenas_jax.benchmarks import Table
 from tenas_jax.errors import UserError
 from tenas_jax.evaluate import Evaluator
+from tenas_jax.processes import check_agreement
 from tenas_jax.records import Workdir
 from tenas_jax.report.search_result import write_result
 from tenas_jax.search import search, strategy
@@ -55,6 +56,7 @@ def run(config: dict, workdir: str) -> dict:
     evaluator = Evaluator(space, images, protocol, seed=config["seed"])
     # Where things lie and how many devices there are does not change what is asked for.
     ignore = ("benchmark_table", "data_dir", "cpu_devices")
+    check_agreement(config, images.images, ignore)
     with Workdir.open(workdir, config, ignore=ignore) as record:
         finished = (record.load_checkpoint() or {}).get("done", False)
         if finished and record.is_writer:

@@ -63,8 +63,8 @@ def affordable(pullback: Any, unrolled: bool) -> int:
 
     A backward pass needs about as much memory as what the forward pass left for it. On CPU a loop
     of passes that each stay in the cache is fastest, but an unrolled one should be short, since
-    each pass is compiled. An accelerator wants large batches, here within a sixteenth of its memory,
-    since four candidates are vectorised over besides and XLA needs room of its own.
+    each pass is compiled. An accelerator wants large batches, here within a sixteenth of its
+    memory, since four candidates are vectorised over besides and XLA needs room of its own.
     """
     needed = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(pullback))
     budget = HOST_MEMORY if unrolled else CACHE

@@ -52,12 +52,14 @@ def start(place: Path, workdir: str, *more: str) -> subprocess.Popen:
     )
 
 
-def start_both(place: Path, workdir: str) -> list[subprocess.Popen]:
+def start_both(place: Path, workdir: str, *of_second: str) -> list[subprocess.Popen]:
     with socket.socket() as free:
         free.bind(("localhost", 0))
         port = free.getsockname()[1]
     shared = ("--distributed", f"--coordinator=localhost:{port}", "--processes=2")
-    return [start(place, workdir, *shared, f"--process={i}") for i in (0, 1)]
+    return [
+        start(place, workdir, *shared, f"--process={i}", *(of_second if i else ())) for i in (0, 1)
+    ]
 
 
 def finish(process: subprocess.Popen, timeout: float = 300) -> tuple[int, str, str]:
@@ -115,3 +117,17 @@ def test_two_processes_killed_and_resumed_give_the_result_of_one(place, alone):
 
 def test_without_its_first_process_a_run_stops_too(place):
     kill_one(place, "headless", victim=0)
+
+
+def test_processes_that_were_started_for_different_things_say_so(place):
+    with np.load(place / "tiny.npz") as tiny:
+        np.savez(place / "other.npz", images=tiny["images"][::-1], labels=tiny["labels"])
+    other = ("--config.seed=1", f"--config.data={place / 'other.npz'}")
+    first, second = start_both(place, "apart", *other)
+    status, _, err = finish(second, timeout=100)
+    assert status == 2
+    line = err.splitlines()[-1]
+    assert line.startswith("error: process 0 was started for something else: ")
+    assert all(words in line for words in ("seed", "data", "images", "checksum"))
+    assert finish(first, timeout=60)[0] == 1  # it has lost the other
+    assert not records(place / "apart")
