@@ -5,6 +5,7 @@ import logging
 import pathlib
 import re
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 
 import jax
@@ -29,14 +30,18 @@ def main_without_traceback(main: Callable[[list[str]], int | None]) -> Callable[
         except UserError as error:
             print(_one_line(str(error)), file=sys.stderr)
             status = 2
-        except jax.errors.JaxRuntimeError as error:
-            if jax.process_count() == 1:
-                raise
-            print(_one_line(f"{LOST} ({error})"), file=sys.stderr)
-            status = 1
         except KeyboardInterrupt:
             print("interrupted", file=sys.stderr)
             status = 130
+        except Exception as error:
+            if not jax.distributed.is_initialized():
+                raise
+            lost = isinstance(error, jax.errors.JaxRuntimeError) and "Gloo" in str(error)
+            if lost:
+                print(_one_line(f"{LOST} ({error})"), file=sys.stderr)
+            else:  # a defect of this process; the others are not kept waiting
+                traceback.print_exc()
+            status = 1
         leave(status or 0)
 
     return wrapped

@@ -3,6 +3,7 @@
 import ctypes
 import os
 import pathlib
+import re
 import sys
 
 import jax
@@ -11,6 +12,7 @@ from absl import flags
 from tenas_jax.errors import UserError
 
 FLAGS = flags.FLAGS
+PATIENCE = 120  # seconds to wait for the other processes
 LOST = "another process of this run has stopped; start all of them again, and the run resumes"
 
 
@@ -65,56 +67,51 @@ def use_compilation_cache() -> None:
     if "JAX_COMPILATION_CACHE_DIR" in os.environ:
         return
     base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    folder = pathlib.Path(base).expanduser() / "tenas_jax" / "xla"
     try:
+        folder = pathlib.Path(base).expanduser() / "tenas_jax" / "xla"
         folder.mkdir(parents=True, exist_ok=True)
         usable = os.access(folder, os.W_OK)
-    except OSError:
+    except (OSError, RuntimeError):  # the second where there is no home
         usable = False
     if usable:
         jax.config.update("jax_compilation_cache_dir", str(folder))
 
 
-def join_processes(*, shares: bool = False) -> tuple[int, int]:
+def join_processes() -> None:
     """Joins the other processes of a `--distributed` run, and waits until all are there.
 
-    Args:
-        shares: whether `--process` and `--processes` have a meaning without `--distributed` too,
-            as the share of a work whose shares need nothing of each other.
-
-    Returns:
-        Which process this is, and of how many.
-
     Raises:
-        UserError: flags that do not fit together, or processes that cannot be reached.
+        UserError: flags that do not fit together, or processes that cannot be joined.
     """
     given = {name: FLAGS[name].value for name in ("coordinator", "processes", "process")}
     named = [name for name, value in given.items() if value is not None]
-    if not FLAGS.distributed and (FLAGS.coordinator is not None or (named and not shares)):
-        raise UserError(f"--{named[0]} goes with --distributed")
-    needed = given if FLAGS.distributed else ("processes", "process")
-    absent = [name for name in needed if name not in named]
+    if not FLAGS.distributed:
+        if named:
+            raise UserError(f"--{named[0]} goes with --distributed")
+        return
+    absent = [name for name in given if name not in named]
     if named and absent:
-        raise UserError(f"--{absent[0]} is missing: give {', '.join('--' + n for n in needed)}")
+        raise UserError(f"--{absent[0]} is missing: give --coordinator, --processes, --process")
+    if named and not re.fullmatch(r".+:\d+", FLAGS.coordinator):
+        raise UserError(f"--coordinator must be HOST:PORT, not {FLAGS.coordinator!r}")
     if named and FLAGS.process >= FLAGS.processes:
         raise UserError(f"--process={FLAGS.process} must be below --processes={FLAGS.processes}")
-    if not FLAGS.distributed:
-        return (FLAGS.process, FLAGS.processes) if named else (0, 1)
     jax.config.update("jax_cpu_collectives_implementation", "gloo")
-    _say_when_aborted()
+    where = FLAGS.coordinator or "this pod"
+    print(f"waiting for the other processes of {where}", file=sys.stderr)
+    _say_when_aborted(f"the other processes of {where} did not come in {PATIENCE} s")
     try:
         jax.distributed.initialize(
             FLAGS.coordinator,
             FLAGS.processes,
             FLAGS.process,
-            initialization_timeout=120,
+            initialization_timeout=PATIENCE,
             heartbeat_timeout_seconds=20,
-            shutdown_timeout_seconds=7 * 24 * 3600,  # who is done early waits for the others
         )
     except (RuntimeError, ValueError) as error:
         text = str(error).splitlines()[0]
         raise UserError(f"cannot join the other processes: {text}") from error
-    return jax.process_index(), jax.process_count()
+    _say_when_aborted(LOST)
 
 
 def leave(status: int) -> None:
@@ -126,7 +123,7 @@ def leave(status: int) -> None:
     sys.exit(status)
 
 
-def _say_when_aborted() -> None:
+def _say_when_aborted(message: str) -> None:
     """One clear last line where JAX's client ends the process, as it does without process 0.
 
     It calls `abort` from a thread of its own, which no handler of Python's can speak for.
@@ -134,9 +131,9 @@ def _say_when_aborted() -> None:
     signature = ctypes.CFUNCTYPE(None, ctypes.c_int)
 
     def say(_: int) -> None:
-        os.write(2, f"error: {LOST}\n".encode())
+        os.write(2, f"error: {message}\n".encode())
         os._exit(1)
 
     handler = signature(say)
-    _say_when_aborted.handler = handler  # as long as the process lives
     ctypes.CDLL(None).signal(6, handler)  # SIGABRT
+    _say_when_aborted.handler = handler  # as long as the process lives

@@ -6,6 +6,7 @@ Prints the arithmetic of the kernel's products, what share of this machine's bes
 the time by kind of operation. `--trace=FOLDER` keeps the trace, for TensorBoard or Perfetto.
 """
 
+import pathlib
 import time
 
 import jax
@@ -16,6 +17,8 @@ from absl import app, flags
 from experiments.command import main_without_traceback, parse_flags
 from experiments.devices import keep_freed_memory
 from tenas_jax import spaces
+from tenas_jax.errors import UserError
+from tenas_jax.files import make_writable
 from tenas_jax.networks import Network, variant
 from tenas_jax.ntk import ntk
 from tenas_jax.report.tables import format_table
@@ -44,7 +47,11 @@ def best_of_machine() -> tuple[float, float]:
 def main(argv: list[str]) -> None:
     del argv
     keep_freed_memory()
-    space = spaces.get(FLAGS.space)
+    space, multiple = spaces.get(FLAGS.space), variant(FLAGS.space, "ntk").side_multiple
+    if FLAGS.side % multiple:
+        raise UserError(f"--side must be a multiple of {multiple}, not {FLAGS.side}")
+    if FLAGS.trace:
+        make_writable(pathlib.Path(FLAGS.trace, "trace"))
     module = variant(FLAGS.space, "ntk").build(form=FLAGS.form)
     mask = jnp.asarray(space.supernet(), jnp.float32)
     rng = np.random.default_rng(0)

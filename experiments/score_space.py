@@ -4,22 +4,24 @@
         --data=cifar10 --data_dir=DIR
 
 Each architecture is scored by its own weights: equal forms are not shared, so that no two scores
-depend. Killed and started again, it goes on where it was. With `--process=I --processes=N`, or
-`--distributed` on a pod slice, each process scores its share on its own devices, and none waits for
-another; the one that finds all shares complete in the workdir writes the table. Without a common
-disk each leaves its share, a folder `process-I-of-N`: collect them in one workdir, and the same
-command as a single process writes the table.
+depend. Killed and started again, it goes on where it was.
+
+With `--process=I --processes=N`, or by themselves on a TPU pod slice, processes each score a share
+on their own devices, and none waits for another; the one that finds all shares complete in the
+workdir writes the table. Without a common disk each leaves its share, a folder `process-I-of-N`:
+collect them in one workdir, and the same command as a single process writes the table.
 """
 
 import jax
 from absl import app, flags
 
 from experiments.command import define_scoring_flags, main_without_traceback, names, parse_flags
-from experiments.devices import define_process_flags, join_processes, prepare
+from experiments.devices import prepare
 from tenas_jax import Evaluator, data, presets, spaces
 from tenas_jax.benchmarks.sample import chosen_numbers
 from tenas_jax.benchmarks.score_space import score_space
 from tenas_jax.benchmarks.score_table import check_output
+from tenas_jax.errors import UserError
 from tenas_jax.search.progress import bar
 
 FLAGS = flags.FLAGS
@@ -29,7 +31,8 @@ flags.DEFINE_string("archs", None, "Text file of architectures, one a line, inst
 flags.DEFINE_integer("count", None, "Random architectures, instead of all.", lower_bound=1)
 flags.DEFINE_list("metrics", None, "Metrics to compute; the preset's by default.")
 flags.DEFINE_integer("cpu_devices", 2, "Architectures scored side by side on CPU.", lower_bound=1)
-define_process_flags()
+flags.DEFINE_integer("process", None, "Which share this is, from 0; JAX's by default.")
+flags.DEFINE_integer("processes", None, "How many shares there are; JAX's by default.")
 define_scoring_flags(data="cifar10", repeats=2)
 flags.mark_flags_as_required(["output", "workdir"])
 
@@ -37,8 +40,10 @@ flags.mark_flags_as_required(["output", "workdir"])
 def main(argv: list[str]) -> None:
     del argv
     prepare(FLAGS.cpu_devices)
-    process, processes = join_processes(shares=True)
     check_output(FLAGS.output)  # before anything that takes longer
+    if (FLAGS.process is None) != (FLAGS.processes is None):
+        raise UserError("--process and --processes go together")
+    alone = FLAGS.processes is None
     space = spaces.get(FLAGS.space)
     numbers = chosen_numbers(space, FLAGS.archs, FLAGS.count, FLAGS.seed)
     options = {"batch_size": FLAGS.batch_size, "repeats": FLAGS.repeats}
@@ -56,11 +61,11 @@ def main(argv: list[str]) -> None:
             FLAGS.workdir,
             config,
             FLAGS.output,
-            process=process,
-            processes=processes,
+            process=jax.process_index() if alone else FLAGS.process,
+            processes=jax.process_count() if alone else FLAGS.processes,
             progress=progress,
         )
-    waits = f"this share is done; {left} architectures are left to other processes"
+    waits = f"this share is done; in {FLAGS.workdir}, {left} architectures of others are missing"
     print(waits if left else f"{len(numbers)} architectures are in {FLAGS.output}")
 
 

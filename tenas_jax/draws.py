@@ -44,10 +44,12 @@ class Draws:
         """
         self._space, self._data, self._protocol = space, data, protocol
         self._modules, self._seed, self._mesh = modules, seed, mesh
+        # All that a draw takes is kept while its candidates are scored.
+        keep = len(modules) * protocol.repeats
+        self.inputs = functools.lru_cache(maxsize=2 * keep)(self._inputs)
 
-    @functools.lru_cache(maxsize=16)  # noqa: B019 - it lives as long as the search
-    def inputs(self, variant_name: str, draw: int, repeat: int) -> tuple[Params, Batch, jax.Array]:
-        """Parameters, batch and the data of a key."""
+    def _inputs(self, variant_name: str, draw: int, repeat: int) -> tuple[Params, Batch, jax.Array]:
+        """Parameters, batch and the data of a key; `inputs` is this with a memory."""
         rng = np.random.default_rng([self._seed, draw, repeat])
         size, augment = self._protocol.batch_size, self._protocol.augment
         images, labels = batch(self._data, size, rng, augment=augment)

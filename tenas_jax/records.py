@@ -76,7 +76,7 @@ class Workdir:
             is in use by another process, holds something else, or cannot be read or written.
             Another config, or something else in the folder, leaves all as it was.
         """
-        path, config = _folder(path), plain(config)
+        path, config = folder(path), plain(config)
         writer = jax.process_index() == 0 if writer is None else writer
         stored = _stored_config(path, config, ignore)
         if not writer:
@@ -106,7 +106,7 @@ class Workdir:
         Raises:
           UserError: `path` holds no run, or it cannot be read.
         """
-        path = _folder(path)
+        path = folder(path)
         config = read_object(path / CONFIG)
         if config is None:
             raise UserError(f"{path} holds no run (no {CONFIG})")
@@ -194,7 +194,8 @@ class Workdir:
         atomic_write_text(self.path / ENVIRONMENT, text + "\n")
 
 
-def _folder(path: str | os.PathLike) -> pathlib.Path:
+def folder(path: str | os.PathLike) -> pathlib.Path:
+    """The path of a workdir, `~` expanded; `UserError` if it is empty, remote or a file."""
     text = os.fspath(path)
     if not text:
         raise UserError("the workdir is empty; give the path of a folder")

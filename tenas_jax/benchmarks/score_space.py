@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from tenas_jax.benchmarks import score_table
 from tenas_jax.errors import UserError
 from tenas_jax.evaluate import Evaluator
-from tenas_jax.records import CONFIG, RECORDS, Workdir
+from tenas_jax.records import CONFIG, RECORDS, Workdir, folder
 from tenas_jax.scores import Score
 
 # Handed to the evaluator at once. Up to 8 devices take 1 or 4 of them at a time and leave hardly
@@ -48,7 +48,7 @@ class SpaceScores:
             processes: how many parts there are.
         """
         self.evaluator, self.numbers, self.processes = evaluator, numbers, processes
-        self.workdir = pathlib.Path(workdir)
+        self.workdir = folder(workdir)
         self.config = {**config, "metrics": evaluator.protocol.metrics, "archs": _digest(numbers)}
 
     def score(self, process: int, progress: Callable[[int, int, int], None] | None = None) -> None:
@@ -63,7 +63,7 @@ class SpaceScores:
         """
         part, space = self._part(process), self.evaluator.space
         report = progress or (lambda *numbers: None)
-        with Workdir.open(self._folder(process), self.config, writer=True) as work:
+        with Workdir.open(self.part_folder(process), self.config, writer=True) as work:
             done = sum(1 for _ in self._rows(process, work))
             report(0, done, len(part))
             for start in range(done, len(part), BLOCK):
@@ -89,13 +89,14 @@ class SpaceScores:
     def _part(self, process: int) -> Sequence[int]:
         return self.numbers[process :: self.processes]
 
-    def _folder(self, process: int) -> pathlib.Path:
+    def part_folder(self, process: int) -> pathlib.Path:
+        """Where a part is recorded."""
         return self.workdir / f"process-{process}-of-{self.processes}"
 
     def _rows(self, process: int, work: Workdir | None = None) -> Iterator[list]:
         """The rows of a part as far as it is recorded; `UserError` where a record is not its."""
         evaluator, part = self.evaluator, self._part(process)
-        work = work or Workdir.open(self._folder(process), self.config, writer=False)
+        work = work or Workdir.open(self.part_folder(process), self.config, writer=False)
         for at, record in enumerate(work.iter_records()):
             where = f"{work.path / RECORDS}, line {at + 1}"
             if at == len(part):
@@ -144,6 +145,8 @@ def score_space(
     scores = SpaceScores(evaluator, numbers, workdir, config, processes)
     if (scores.workdir / CONFIG).exists():
         raise UserError(f"{workdir} holds a run of another kind; use another workdir")
+    for share in range(processes):  # started with another config, they would be found too late
+        Workdir.open(scores.part_folder(share), scores.config, writer=False)
     others = _other_processes(scores.workdir, processes)
     if others:
         scores = SpaceScores(evaluator, numbers, workdir, config, others[0])

@@ -16,7 +16,7 @@ import numpy as np
 from tenas_jax.benchmarks.parquet import import_pyarrow
 from tenas_jax.benchmarks.table import Table
 from tenas_jax.errors import UserError
-from tenas_jax.files import atomic_write_bytes
+from tenas_jax.files import atomic_write_bytes, make_writable
 from tenas_jax.metrics import METRICS
 from tenas_jax.ntk import FLAGS, NOT_FINITE, OK
 from tenas_jax.scores import Score
@@ -49,14 +49,11 @@ def row(arch: str, score: Score, metrics: Sequence[str], seed: int) -> list:
 
 
 def check_output(path: str | os.PathLike) -> None:
-    """Raises a `UserError` for what would fail when the table is written, hours later."""
+    """Makes the table's folder, and raises a `UserError` for what would fail hours later."""
     path = pathlib.Path(path)
     if path.suffix.lower() not in SUFFIXES:
         raise UserError(f"cannot write {str(path)!r}: the name must end in {' or '.join(SUFFIXES)}")
-    if not path.parent.is_dir():
-        raise UserError(f"cannot write {path}: there is no folder {path.parent}")
-    if path.is_dir():
-        raise UserError(f"cannot write {path}: it is a folder")
+    make_writable(path)
     if path.suffix.lower() == ".parquet":
         import_pyarrow(path)
 

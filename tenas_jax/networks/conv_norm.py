@@ -64,7 +64,7 @@ def resolve_form(form: str) -> str:
     """
     if form == "auto":
         return "condensed" if jax.default_backend() == "cpu" else "plain"
-    lookup("form", FORMS, form)
+    lookup("form", {"auto": None, **FORMS}, form)
     return form
 
 

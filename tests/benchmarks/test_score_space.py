@@ -106,6 +106,24 @@ def test_parts_make_the_table_of_one_process(tmp_path, whole, order):
     assert where[-1].read_bytes() == whole
 
 
+def test_a_part_of_another_config_is_found_before_anything_is_scored(tmp_path):
+    where = tmp_path / "parts", CONFIG, tmp_path / "parts.csv"
+    score_space(Scorer(), NUMBERS, *where, process=0, processes=2)
+    scorer = Scorer()
+    with pytest.raises(UserError, match="process-0-of-2 has another config: seed"):
+        score_space(
+            scorer, NUMBERS, where[0], {**CONFIG, "seed": 6}, where[2], process=1, processes=2
+        )
+    assert scorer.scored == [] and not (tmp_path / "parts" / "process-1-of-2").exists()
+
+
+def test_a_workdir_is_named(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match="the workdir is empty"):
+        score_space(Scorer(), NUMBERS, "", CONFIG, tmp_path / "parts.csv")
+    assert not list(tmp_path.iterdir())
+
+
 def test_more_processes_than_architectures(tmp_path):
     where = [7, 3], tmp_path / "parts", CONFIG, tmp_path / "parts.csv"
     assert [score_space(Scorer(), *where, process=i, processes=3) for i in (2, 1, 0)] == [2, 1, 0]

@@ -67,10 +67,13 @@ def test_a_failure_leaves_the_old_table(tmp_path, name):
     assert len(list(tmp_path.iterdir())) == 1
 
 
-@pytest.mark.parametrize("name", ["s.json", "s", "csv", "none/s.csv", "folder.csv"])
+@pytest.mark.parametrize("name", ["s.json", "s", "csv", "file/s.csv", "folder.csv"])
 def test_what_cannot_be_written_is_found_early(tmp_path, name):
     (tmp_path / "folder.csv").mkdir()
-    with pytest.raises(UserError, match="cannot write .*(must end in .csv or .parquet|folder)"):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(
+        UserError, match="cannot write .*(must end in .csv or .parquet|directory|exists)"
+    ):
         check_output(tmp_path / name)
 
 

@@ -1,5 +1,7 @@
 """What the commands share, by itself."""
 
+import os
+
 import jax
 import pytest
 
@@ -37,13 +39,22 @@ def test_exit_statuses(capsys):
 
 def test_a_lost_process_is_one_line_that_says_what_to_do(monkeypatch, capsys):
     def lost(argv):
-        raise jax.errors.JaxRuntimeError("UNKNOWN: Connection closed\nby peer")
+        raise jax.errors.JaxRuntimeError("UNKNOWN: Gloo: Connection closed\nby peer")
 
-    monkeypatch.setattr(jax, "process_count", lambda: 2)
-    assert status(lost) == 1
+    ended = []  # a process that failed does not wait for the others
+    monkeypatch.setattr(jax.distributed, "is_initialized", lambda: True)
+    monkeypatch.setattr(os, "_exit", ended.append)
+    assert status(lost) == 1 and ended == [1]
     error = capsys.readouterr().err
     assert error.startswith("error: another process of this run has stopped; start all of them")
-    assert error.endswith("(UNKNOWN: Connection closed by peer)\n")
+    assert error.endswith("(UNKNOWN: Gloo: Connection closed by peer)\n")
+
+    def defect(argv):
+        return 1 / 0
+
+    assert status(defect) == 1 and ended == [1, 1]
+    error = capsys.readouterr().err
+    assert "ZeroDivisionError" in error and "another process" not in error
 
 
 @pytest.mark.parametrize(

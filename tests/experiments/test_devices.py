@@ -67,6 +67,13 @@ def test_without_a_place_for_a_cache_there_is_none(monkeypatch, settings, tmp_pa
     devices.use_compilation_cache()
     assert settings == {}
 
+    def homeless(path):
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "expanduser", homeless)
+    devices.use_compilation_cache()
+    assert settings == {}
+
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
@@ -77,6 +84,10 @@ def test_without_a_place_for_a_cache_there_is_none(monkeypatch, settings, tmp_pa
         (
             ["--distributed", "--coordinator=a:1", "--processes=2", "--process=2"],
             "error: --process=2 must be below --processes=2\n",
+        ),
+        (
+            ["--distributed", "--coordinator=here", "--processes=2", "--process=0"],
+            "error: --coordinator must be HOST:PORT, not 'here'\n",
         ),
         (["--distributed", "--processes=0"], "error: flag --processes=0: 0 is not a positive"),
     ],
@@ -98,7 +109,8 @@ def test_an_abort_ends_with_a_clear_line():
     code = (
         "import ctypes, threading, time\n"
         "from experiments import devices\n"
-        "devices._say_when_aborted()\n"
+        "devices._say_when_aborted('first')\n"
+        "devices._say_when_aborted(devices.LOST)\n"
         "threading.Thread(target=ctypes.CDLL(None).abort).start()\n"
         "time.sleep(60)\n"
     )
