@@ -23,6 +23,7 @@ from tenas_jax.networks import Network, variant
 from tenas_jax.ntk import ntk
 from tenas_jax.report.tables import format_table
 from tenas_jax.speed.flops import product_flops
+from tenas_jax.speed.machine import best_of_machine
 from tenas_jax.speed.profile import seconds_by_kind
 from tenas_jax.speed.timing import timed
 
@@ -33,15 +34,6 @@ flags.DEFINE_integer("side", 32, "Height and width of the images.", lower_bound=
 flags.DEFINE_string("engine", "auto", "Of the kernel: jacobian or neural_tangents.")
 flags.DEFINE_string("form", "auto", "Of the convolutions: plain or condensed.")
 flags.DEFINE_string("trace", None, "Folder that keeps the trace.")
-
-
-def best_of_machine() -> tuple[float, float]:
-    """GFLOP/s of a large product, and GB/s of a sum of two large arrays, on one device."""
-    a, x, y = jnp.ones((2048, 2048)), jnp.ones((2**26,)), jnp.ones((2**26,))
-    product, sums = jax.jit(lambda a: a @ a), jax.jit(lambda x, y: x + y)
-    arithmetic = timed(lambda _: product(a), 7).median
-    memory = timed(lambda _: sums(x, y), 7).median
-    return 2 * 2048**3 / arithmetic / 1e9, 3 * x.nbytes / memory / 1e9
 
 
 def main(argv: list[str]) -> None:
