@@ -28,3 +28,9 @@ def lookup(kind: str, table: Mapping[str, T], name: str) -> T:
     if name not in table:
         raise unknown(kind, name, table)
     return table[name]
+
+
+def shorten(value: object) -> str:
+    """`repr`, cut to what fits a line."""
+    text = repr(value)
+    return text if len(text) <= 120 else f"{text[:117]}..."

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import flax.linen as nn
 
 from tenas_jax.errors import lookup
+from tenas_jax.networks.darts import Darts
 from tenas_jax.networks.initialisers import INITIALISERS, initialiser
 from tenas_jax.networks.nas_bench_201 import NasBench201
 from tenas_jax.networks.network import Network, Params
@@ -30,11 +31,19 @@ def _thin_nas_bench_201(**options) -> NasBench201:
     return NasBench201(channels=1, stages=1, stem=False, **options)
 
 
+def _thin_darts(**options) -> Darts:
+    return Darts(stem=False, **options)
+
+
 # space -> variant -> network
 NETWORKS: dict[str, dict[str, Variant]] = {
     "nas_bench_201": {
         "ntk": Variant(NasBench201, side_multiple=4),
         "thin": Variant(_thin_nas_bench_201, patches=True),
+    },
+    "darts": {
+        "ntk": Variant(Darts, side_multiple=2),
+        "thin": Variant(_thin_darts, patches=True),
     },
 }
 
@@ -51,6 +60,7 @@ def variant(space: str, name: str) -> Variant:
 __all__ = [
     "INITIALISERS",
     "NETWORKS",
+    "Darts",
     "NasBench201",
     "Network",
     "Params",

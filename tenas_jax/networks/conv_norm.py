@@ -38,7 +38,14 @@ Arrays = Sequence[jax.Array]
 
 
 def sum_of_conv_norms(
-    x: jax.Array, kernels: Arrays, scales: Arrays, biases: Arrays, *, stride: int = 1, form: str
+    x: jax.Array,
+    kernels: Arrays,
+    scales: Arrays,
+    biases: Arrays,
+    *,
+    stride: int = 1,
+    dilation: int = 1,
+    form: str,
 ) -> jax.Array:
     """Σ_o BN(convolve(x, kernels[o]), scales[o], biases[o]).
 
@@ -48,12 +55,14 @@ def sum_of_conv_norms(
         scales: arrays [F], one a kernel.
         biases: arrays [F], one a kernel.
         stride: of every convolution.
+        dilation: of every convolution.
         form: a name in `FORMS`, or `auto`: `condensed` on CPU, `plain` elsewhere.
 
     Returns:
-        [F, H / stride, W / stride, N]
+        [F, ⌈H / stride⌉, ⌈W / stride⌉, N]
     """
-    return FORMS[resolve_form(form)](x, tuple(kernels), tuple(scales), tuple(biases), stride)
+    steps = stride, dilation
+    return FORMS[resolve_form(form)](x, tuple(kernels), tuple(scales), tuple(biases), steps)
 
 
 def resolve_form(form: str) -> str:
@@ -68,22 +77,22 @@ def resolve_form(form: str) -> str:
     return form
 
 
-def _plain(x, kernels, scales, biases, stride):
+def _plain(x, kernels, scales, biases, steps):
     terms = [
-        normalise(convolve(x, kernel, stride), scale, bias)
+        normalise(convolve(x, kernel, *steps), scale, bias)
         for kernel, scale, bias in zip(kernels, scales, biases, strict=True)
     ]
     return sum(terms[1:], terms[0])
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(4,))
-def _condensed(x, kernels, scales, biases, stride):
-    return _condensed_forward(x, kernels, scales, biases, stride)[0]
+def _condensed(x, kernels, scales, biases, steps):
+    return _condensed_forward(x, kernels, scales, biases, steps)[0]
 
 
-def _condensed_forward(x, kernels, scales, biases, stride):
+def _condensed_forward(x, kernels, scales, biases, steps):
     size = max(kernel.shape[0] for kernel in kernels)
-    patches = _patches(x, size, stride)
+    patches = _patches(x, size, *steps)
     rows = patches.reshape(-1, patches[0, 0, 0].size).T  # P, [L, size size C]
     z, standard = 0, []
     for kernel, scale, bias in zip(kernels, scales, biases, strict=True):
@@ -96,7 +105,7 @@ def _condensed_forward(x, kernels, scales, biases, stride):
     return z, (jnp.zeros((0, *x.shape), x.dtype), rows, ones, kernels, scales, standard)
 
 
-def _condensed_backward(stride, residuals, dz):
+def _condensed_backward(steps, residuals, dz):
     like_x, rows, ones, kernels, scales, standard = residuals
     shape, positions = like_x.shape[1:], len(rows)  # L
     g, d = _gradient(rows, dz, ones.shape[1]), dz.sum((1, 2, 3))
@@ -109,22 +118,21 @@ def _condensed_backward(stride, residuals, dz):
         dkernels.append((s * (own - own_ones * d_ - along_y * dscale_)).transpose(1, 2, 3, 0))
         dscales.append(dscale)
         e = s * dz - s * d_ / positions - s * dscale_ / positions * y
-        dx = dx + _transposed(e, kernel, stride, shape)
+        dx = dx + _transposed(e, kernel, *steps, shape)
     return dx, tuple(dkernels), tuple(dscales), (d,) * len(kernels)
 
 
 _condensed.defvjp(_condensed_forward, _condensed_backward)
 
 
-def _patches(x: jax.Array, size: int, stride: int) -> jax.Array:
+def _patches(x: jax.Array, size: int, stride: int, dilation: int) -> jax.Array:
     """The inputs that each output position reads: [C, H, W, N] to [size, size, C, h, w, N]."""
     channels, height, width, n = x.shape
-    half = size // 2
+    half = size // 2 * dilation
     padded = jnp.pad(x, ((0, 0), (half, half), (half, half), (0, 0)))
+    starts = range(0, size * dilation, dilation)
     taps = [
-        padded[:, i : i + height : stride, j : j + width : stride]
-        for i in range(size)
-        for j in range(size)
+        padded[:, i : i + height : stride, j : j + width : stride] for i in starts for j in starts
     ]
     return jnp.stack(taps).reshape(size, size, channels, *taps[0].shape[1:])
 
@@ -153,13 +161,16 @@ def _middle(filters: jax.Array, size: int) -> jax.Array:
     return filters[:, edge : edge + size, edge : edge + size]
 
 
-def _transposed(e: jax.Array, kernel: jax.Array, stride: int, shape: tuple) -> jax.Array:
-    """The transpose of `convolve(x, kernel, stride)` in x.
+def _transposed(
+    e: jax.Array, kernel: jax.Array, stride: int, dilation: int, shape: tuple
+) -> jax.Array:
+    """The transpose of `convolve(x, kernel, stride, dilation)` in x.
 
     Args:
         e: its cotangent [F, h, w, N].
         kernel: [k, k, C, F].
         stride: of the convolution.
+        dilation: of the convolution.
         shape: of x, (C, H, W, N).
 
     Returns:
@@ -169,15 +180,17 @@ def _transposed(e: jax.Array, kernel: jax.Array, stride: int, shape: tuple) -> j
     _, height, width, n = shape
     if size == stride == 1:
         return (kernel.reshape(channels, features) @ e.reshape(features, -1)).reshape(shape)
-    half, out_width = size // 2, e.shape[2]
+    half, out_width = size // 2 * dilation, e.shape[2]
     # One product for all taps, then what each adds where: along the height as slices of rows that
     # have zeros around them, along the width by moving the sum.
     spread = kernel.reshape(-1, features) @ _between_zeros(e, half, stride, height)
     taps = spread.reshape(size, size, channels, -1, out_width, n)
     zero, total = jnp.zeros((), e.dtype), 0
     for j in range(size):
-        column = sum(taps[i, j, :, size - 1 - i :][:, :height] for i in range(size))
-        before = j - half
+        column = sum(
+            taps[i, j, :, (size - 1 - i) * dilation :][:, :height] for i in range(size)
+        )
+        before = j * dilation - half
         after = width - before - ((out_width - 1) * stride + 1)
         along_width = [(0, 0, 0), (0, 0, 0), (before, after, stride - 1), (0, 0, 0)]
         total = total + lax.pad(column, zero, along_width)

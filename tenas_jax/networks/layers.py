@@ -20,23 +20,27 @@ def feature_maps(images: jax.Array) -> jax.Array:
     return images.transpose(3, 1, 2, 0)
 
 
-def convolve(x: jax.Array, kernel: jax.Array, stride: int = 1) -> jax.Array:
-    """A convolution without bias, padded by half the kernel.
+def convolve(
+    x: jax.Array, kernel: jax.Array, stride: int = 1, dilation: int = 1
+) -> jax.Array:
+    """A convolution without bias, padded by half of what the kernel spans.
 
     Args:
         x: [C, H, W, N].
         kernel: [k, k, C, F] with odd k.
-        stride: step in both directions; it must divide H and W.
+        stride: step in both directions.
+        dilation: distance between the kernel's taps.
 
     Returns:
-        [F, H / stride, W / stride, N]
+        [F, ⌈H / stride⌉, ⌈W / stride⌉, N]
     """
-    half = kernel.shape[0] // 2
+    half = kernel.shape[0] // 2 * dilation
     return lax.conv_general_dilated(
         x,
         kernel,
         window_strides=(stride, stride),
         padding=[(half, half), (half, half)],
+        rhs_dilation=(dilation, dilation),
         dimension_numbers=("CHWN", "HWIO", "CHWN"),
     )
 

@@ -1,12 +1,14 @@
 """Search spaces: what can be searched, as arrays, masks and strings."""
 
 from tenas_jax.errors import lookup
+from tenas_jax.spaces.darts import Darts
+from tenas_jax.spaces.genotype import Genotype
 from tenas_jax.spaces.nas_bench_201 import NasBench201
 from tenas_jax.spaces.space import Space
 
-__all__ = ["SPACES", "NasBench201", "Space", "get"]
+__all__ = ["SPACES", "Darts", "Genotype", "NasBench201", "Space", "get"]
 
-SPACES: dict[str, Space] = {space.name: space for space in (NasBench201(),)}
+SPACES: dict[str, Space] = {space.name: space for space in (NasBench201(), Darts())}
 
 
 def get(name: str) -> Space:

@@ -4,17 +4,14 @@ Four nodes, an edge from each node to every later one, five operations an edge: 
 """
 
 import difflib
-import itertools
 import re
 
 import numpy as np
 
-from tenas_jax.errors import UserError, unknown
+from tenas_jax.errors import UserError, shorten, unknown
+from tenas_jax.spaces.forms import least_text
 from tenas_jax.spaces.space import Edge, Space
 
-# A node's value is a sum: the sorted tuple of its terms, () for zero. A term is INPUT or
-# (operation, edge, value of the source), where edge is None if the operation has no weights.
-INPUT = ()
 EXAMPLE = "|OP~0|+|OP~0|OP~1|+|OP~0|OP~1|OP~2|"
 
 
@@ -40,7 +37,7 @@ class NasBench201(Space):
           UserError: an unknown operation or source, a node or an edge too many or too few, or
             anything else that is not of the form above.
         """
-        where = f"architecture {_shorten(string)}"
+        where = f"architecture {shorten(string)}"
         texts = string.strip().split("+") if isinstance(string, str) and string.strip() else []
         if len(texts) != self.nodes - 1:
             raise UserError(
@@ -93,20 +90,11 @@ class NasBench201(Space):
         Raises:
           UserError: `arch` is no architecture of this space.
         """
-        output = self._output(self.check(arch)[0])
-        twins: dict[str, set[Edge]] = {}
-        _collect(output, twins)
-        groups = [sorted(group) for _, group in sorted(twins.items()) if len(group) > 1]
-        # Which twin is the first must not depend on where it sits: take the least of all texts.
-        numberings = itertools.product(*(itertools.permutations(group) for group in groups))
-        return min(
-            _text(output, {e: f":{n}" for group in numbering for n, e in enumerate(group, 1)})
-            for numbering in numberings
-        )
+        return least_text([self._output(self.check(arch)[0])])
 
     def _output(self, row: np.ndarray) -> tuple:
         """The last node's value."""
-        sums: list[list] = [[INPUT]] + [[] for _ in range(self.nodes - 1)]
+        sums: list[list] = [["0"]] + [[] for _ in range(self.nodes - 1)]
         for (target, source), number in zip(self.edges, row, strict=True):
             operation, value = self.operations[number], sums[source]
             if operation == "none" or not value:
@@ -121,14 +109,12 @@ class NasBench201(Space):
     def _parse_node(self, where: str, target: int, text: str) -> dict[Edge, int]:
         """The operation number of each edge into one node."""
         if len(text) < 2 or text[0] != "|" or text[-1] != "|":
-            raise UserError(f"{where} is {_shorten(text)}; valid: OP~SOURCE between bars")
+            raise UserError(f"{where} is {shorten(text)}; valid: OP~SOURCE between bars")
         found = {}
         for term in text[1:-1].split("|"):
             match = re.fullmatch(r"([^~]*)~([^~]*)", term.strip())
             if match is None:
-                raise UserError(
-                    f"{where} has {_shorten(term)}; valid: OP~SOURCE, as skip_connect~0"
-                )
+                raise UserError(f"{where} has {shorten(term)}; valid: OP~SOURCE, as skip_connect~0")
             operation, source = match.groups()
             if operation not in self.operations:
                 raise UserError(f"{where}: {unknown('operation', operation[:60], self.operations)}")
@@ -152,35 +138,6 @@ class NasBench201(Space):
         else:
             near = (difflib.get_close_matches(text, valid, n=1, cutoff=0.1) or valid)[0]
         raise UserError(
-            f"{where}: unknown source node {_shorten(text)} "
+            f"{where}: unknown source node {shorten(text)} "
             f"(did you mean {near!r}?); valid: {', '.join(valid)}"
         )
-
-
-def _text(value: tuple, numbers: dict[Edge, str]) -> str:
-    """A sum as text, each edge in `numbers` followed by its number."""
-    texts = []
-    for term in value:
-        if term == INPUT:
-            texts.append("0")
-        else:
-            operation, edge, source = term
-            texts.append(f"({_text(source, numbers)})@{operation}{numbers.get(edge, '')}")
-    return "+".join(sorted(texts)) or "zero"
-
-
-def _collect(value: tuple, twins: dict[str, set[Edge]]) -> None:
-    """Adds every edge with weights that `value` uses to the set under its term's text."""
-    for term in value:
-        if term == INPUT:
-            continue
-        _, edge, source = term
-        if edge is not None:
-            twins.setdefault(_text((term,), {}), set()).add(edge)
-        _collect(source, twins)
-
-
-def _shorten(value: object) -> str:
-    """`repr`, cut to what fits a line."""
-    text = repr(value)
-    return text if len(text) <= 120 else f"{text[:117]}..."

@@ -6,7 +6,8 @@ number of them for a supernet. A space knows nothing of networks.
 
 A new cell space is one new file: a subclass that sets the four attributes and writes `parse`,
 `to_string` and `canonical`. A space that forbids some combinations also overrides `size`, `index`,
-`from_index`, `sample` and `neighbours`, which take every combination to be valid.
+`from_index`, `sample`, `neighbours` and `check`, which take every combination to be valid, and if
+its masks may have empty rows `to_mask`, `from_mask` and `is_single`.
 """
 
 import abc
@@ -28,12 +29,14 @@ class Space(abc.ABC):
       operations: names, in the order of a mask's columns.
       edges: (target, source) pairs, in the order of a mask's rows.
       cells: how many masks an architecture has, one a kind of cell.
+      inputs_per_node: how many edges into a node are chosen; None where all are.
     """
 
     name: str
     operations: tuple[str, ...]
     edges: tuple[Edge, ...]
     cells: int = 1
+    inputs_per_node: int | None = None
 
     @abc.abstractmethod
     def parse(self, string: str) -> np.ndarray:
@@ -95,14 +98,7 @@ class Space(abc.ABC):
         Raises:
           UserError: `index` is not an integer in [0, size).
         """
-        try:
-            number = operator.index(index)
-        except TypeError:
-            number = -1
-        if not 0 <= number < self.size:
-            raise UserError(
-                f"no architecture {index!r} of {self.name}; valid: 0 to {self.size - 1}"
-            )
+        number = self._check_index(index)
         digits = []
         for _ in range(self.cells * len(self.edges)):
             number, digit = divmod(number, len(self.operations))
@@ -135,17 +131,21 @@ class Space(abc.ABC):
                     found.append(other)
         return found
 
+    def is_single(self, mask: np.ndarray) -> bool:
+        """Whether a mask holds one architecture, rather than a supernet."""
+        return bool((self.check_mask(mask).sum(-1) == 1).all())
+
     def cache_key(self, mask: np.ndarray) -> str:
         """The canonical form of a single architecture, else a short exact text of the mask."""
         mask = self.check_mask(mask)
-        if (mask.sum(-1) == 1).all():
+        if self.is_single(mask):
             return self.canonical(self.from_mask(mask))
         return f"mask:{np.packbits(mask).tobytes().hex()}"
 
     def describe(self, mask: np.ndarray) -> str:
         """A mask in one line: an architecture's string, else each edge with its operations."""
         mask = self.check_mask(mask)
-        if (mask.sum(-1) == 1).all():
+        if self.is_single(mask):
             return self.to_string(self.from_mask(mask))
         return "; ".join(
             f"{self._edge_name(cell, row)}: {self._row_text(mask[cell, row])}"
@@ -183,6 +183,18 @@ class Space(abc.ABC):
                 f"{self._edge_name(cell, row)}; valid: 0, 1"
             )
         return array.astype(np.uint8)
+
+    def _check_index(self, index: int) -> int:
+        """`index` as an int; `UserError` unless it is a whole number in [0, size)."""
+        try:
+            number = operator.index(index)
+        except TypeError:
+            number = -1
+        if not 0 <= number < self.size:
+            raise UserError(
+                f"no architecture {index!r} of {self.name}; valid: 0 to {self.size - 1}"
+            )
+        return number
 
     def _edge_name(self, cell: int, row: int) -> str:
         target, source = self.edges[row]
