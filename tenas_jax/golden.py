@@ -21,6 +21,7 @@ from tenas_jax.errors import UserError
 from tenas_jax.metrics import Batch, linear_regions
 from tenas_jax.metrics.relu_patterns import relu_inputs
 from tenas_jax.networks import NETWORKS, Network, Params, variant
+from tenas_jax.networks.darts import BY_SOURCE, FROM_INPUTS
 from tenas_jax.ntk import ntk
 
 TOLERANCES = {"float64": 1e-6, "float32": 1e-3}
@@ -57,19 +58,31 @@ def parameter(key: str, shape: tuple[int, ...]) -> np.ndarray:
     return 1 + 0.1 * z if kind == "scale" else 0.1 * z
 
 
-def golden_key(path: str) -> str:
-    """The name in the golden files of one of our parameters: lists are folders there."""
-    return path.replace("cells_", "cells/").replace("edges_", "edges/")
+def golden_keys(path: str) -> list[str]:
+    """The names in the golden files of one of our parameters: lists are folders there.
+
+    DARTS's edges are stacked here, so that one of our parameters has several names.
+    """
+    path = path.replace("cells_", "cells/").replace("edges_", "edges/")
+    for stack, edges in (("edges", BY_SOURCE), ("input_edges", BY_SOURCE[:FROM_INPUTS])):
+        cell, found, rest = path.partition(f"/{stack}/")
+        if found and "<-" not in rest:
+            rest = f"skip_connect/{rest}" if stack == "input_edges" else rest
+            return [f"{cell}/edges/{node}<-{source}/{rest}" for node, source in edges]
+    return [path]
 
 
 def parameters(network: Network, images: jax.Array) -> Params:
     """The golden parameters of a network, in the dtype of the images."""
     shapes = jax.eval_shape(lambda key: network.init(key, images), jax.random.key(0))
-    flat = traverse_util.flatten_dict(shapes, sep="/")
-    values = {
-        path: jnp.asarray(parameter(golden_key(path), leaf.shape), images.dtype)
-        for path, leaf in flat.items()
-    }
+    values = {}
+    for path, leaf in traverse_util.flatten_dict(shapes, sep="/").items():
+        keys = golden_keys(path)
+        if len(keys) == 1:
+            value = parameter(keys[0], leaf.shape)
+        else:
+            value = np.stack([parameter(key, leaf.shape[1:]) for key in keys])
+        values[path] = jnp.asarray(value, images.dtype)
     return traverse_util.unflatten_dict(values, sep="/")
 
 

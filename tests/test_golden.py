@@ -19,18 +19,28 @@ from tenas_jax.ntk import ENGINES
 
 FOLDER = pathlib.Path(__file__).parent / "golden"
 CASES = {
-    (kind, case["name"], case["input"]["shape"][0]): case
+    (kind, case["space"], case["name"], case["input"]["shape"][0]): case
     for kind, case in golden.read(str(FOLDER))[0]
 }
 MINUS, RESNET = "supernet minus nor_conv_3x3 on 2<-1", "resnet-like"
+REGIONS = [key[1:3] for key in CASES if key[0] == "linear_regions"]
+# engine and precision -> cases of DARTS. Each pair is a program to compile; `experiments.verify`
+# runs the other two.
+DARTS = {
+    ("jacobian", "float64"): ("one op an edge", "genotype A"),
+    ("neural_tangents", "float32"): (
+        "supernet",
+        "supernet minus sep_conv_3x3 on normal edge 3",
+    ),
+}
 
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 
-def rows(kind, name, n, dtype, engine="jacobian"):
+def rows(kind, name, n, dtype, engine="jacobian", space="nas_bench_201"):
     with jax.enable_x64(dtype == "float64"):
-        return list(golden.CHECKS[kind](CASES[kind, name, n], dtype, engine))
+        return list(golden.CHECKS[kind](CASES[kind, space, name, n], dtype, engine))
 
 
 def assert_golden(rows, dtype, count):
@@ -50,6 +60,12 @@ def test_kernels_of_16_images(engine, dtype, name):
     assert_golden(rows("ntk", name, 16, dtype, engine), dtype, 5)
 
 
+@pytest.mark.parametrize(("engine", "dtype"), DARTS)
+def test_kernels_of_darts(engine, dtype):
+    for name in DARTS[engine, dtype]:
+        assert_golden(rows("ntk", name, 14, dtype, engine, "darts"), dtype, 5)
+
+
 def test_kernel_of_72_images_in_float32():
     """As many as a search on NAS-Bench-201 uses, in the program that a search runs."""
     jax.config.update("jax_disable_most_optimizations", False)
@@ -57,9 +73,9 @@ def test_kernel_of_72_images_in_float32():
 
 
 @pytest.mark.parametrize("dtype", golden.TOLERANCES)
-@pytest.mark.parametrize("name", [key[1] for key in CASES if key[0] == "linear_regions"])
-def test_linear_regions_are_exact(name, dtype):
-    (row,) = rows("linear_regions", name, 1000, dtype)
+@pytest.mark.parametrize(("space", "name"), REGIONS)
+def test_linear_regions_are_exact(space, name, dtype):
+    (row,) = rows("linear_regions", name, 1000, dtype, space=space)
     assert row.value == row.reference and row.error == 0
 
 
@@ -77,9 +93,17 @@ def test_the_recipe_of_parameters():
 
 
 def test_names_of_parameters_are_folders_in_the_recipe():
-    found = golden.golden_key("cells_0/edges_1<-0/nor_conv_3x3/conv/kernel")
-    assert found == "cells/0/edges/1<-0/nor_conv_3x3/conv/kernel"
-    assert golden.golden_key("stem/conv/kernel") == "stem/conv/kernel"
+    found = golden.golden_keys("cells_0/edges_1<-0/nor_conv_3x3/conv/kernel")
+    assert found == ["cells/0/edges/1<-0/nor_conv_3x3/conv/kernel"]
+    assert golden.golden_keys("stem/conv/kernel") == ["stem/conv/kernel"]
+
+
+def test_stacked_parameters_have_a_name_for_each_edge():
+    found = golden.golden_keys("cells_1/edges/dil_conv_3x3/norm/bias")
+    assert len(set(found)) == 14 and found[0] == "cells/1/edges/0<-0/dil_conv_3x3/norm/bias"
+    assert found[-1] == "cells/1/edges/3<-4/dil_conv_3x3/norm/bias"
+    found = golden.golden_keys("cells_1/input_edges/conv_0/kernel")
+    assert len(set(found)) == 8 and found[4] == "cells/1/edges/0<-1/skip_connect/conv_0/kernel"
 
 
 class Small(nn.Module):
@@ -154,28 +178,29 @@ def test_a_kink_is_an_image_near_a_zero_of_some_relu(small_case, monkeypatch):
 
 
 def test_wrong_regions_are_seen():
-    case = CASES["linear_regions", RESNET, 1000]
-    other = {**case, "mask": CASES["linear_regions", "mixed", 1000]["mask"]}
+    key = "linear_regions", "nas_bench_201"
+    case, mixed = CASES[*key, RESNET, 1000], CASES[*key, "mixed", 1000]
+    other = {**case, "mask": mixed["mask"]}
     (row,) = golden.check_linear_regions(other, "float32", "jacobian")
-    assert row.value == CASES["linear_regions", "mixed", 1000]["regions"]
+    assert row.value == mixed["regions"]
     assert row.error > golden.TOLERANCES["float32"]
 
 
 def test_every_case_of_the_folder_is_read():
     cases, skipped = golden.read(str(FOLDER))
-    assert len(cases) == len(CASES) == 13 and skipped == []
+    assert len(cases) == len(CASES) == 21 and skipped == []
     assert {kind for kind, _ in cases} == set(golden.CHECKS)
 
 
 def test_what_is_not_built_is_named(tmp_path):
     (tmp_path / "ntk.json").write_text(
-        json.dumps([{"space": "darts", "name": "big"}, {"space": "nas_bench_201", "name": "ours"}])
+        json.dumps([{"space": "rnn", "name": "big"}, {"space": "nas_bench_201", "name": "ours"}])
     )
-    (tmp_path / "darts.json").write_text(json.dumps([{"arch": "abc"}]))
+    (tmp_path / "rnn.json").write_text(json.dumps([{"arch": "abc"}]))
     (tmp_path / "parameters.json").write_text("{}")
     cases, skipped = golden.read(str(tmp_path))
     assert [(kind, case["name"]) for kind, case in cases] == [("ntk", "ours")]
-    assert skipped == ["darts: darts, abc", "ntk: darts, big"]
+    assert skipped == ["ntk: rnn, big", "rnn: rnn, abc"]
 
 
 def test_a_folder_without_cases_is_one_clear_line(tmp_path):

@@ -18,7 +18,9 @@ saturates at S.
 import jax
 import jax.numpy as jnp
 from jax import lax
+from jax.extend import core
 
+from tenas_jax.device_loops import map_or_unroll, needs_unrolling
 from tenas_jax.errors import UserError
 from tenas_jax.metrics.batch import Batch
 from tenas_jax.metrics.relu_patterns import relu_patterns
@@ -51,12 +53,14 @@ def linear_regions(
     if len(images) % pass_size:
         raise UserError(f"{len(images)} images do not divide into passes of {pass_size}")
     passes = images.reshape(-1, pass_size, *images.shape[1:])
-    # Unrolled, since XLA's CPU convolutions are slow inside a device loop.
-    words = [
-        pack(relu_patterns(lambda x: network(params, x), some_images), key)
-        for some_images in passes
-    ]
-    return count_distinct(jnp.concatenate(words))
+
+    def words(images: jax.Array) -> jax.Array:
+        return pack(relu_patterns(lambda x: network(params, x), images), key)
+
+    program = jax.make_jaxpr(words)(passes[0])  # traced once, for all passes
+    run, unroll = core.jaxpr_as_fun(program), needs_unrolling(program.jaxpr)
+    found = map_or_unroll(lambda images: run(images)[0], passes, unroll=unroll)
+    return count_distinct(found.reshape(-1, WORDS))
 
 
 def pack(patterns: jax.Array, key: jax.Array) -> jax.Array:

@@ -20,9 +20,7 @@ def feature_maps(images: jax.Array) -> jax.Array:
     return images.transpose(3, 1, 2, 0)
 
 
-def convolve(
-    x: jax.Array, kernel: jax.Array, stride: int = 1, dilation: int = 1
-) -> jax.Array:
+def convolve(x: jax.Array, kernel: jax.Array, stride: int = 1, dilation: int = 1) -> jax.Array:
     """A convolution without bias, padded by half of what the kernel spans.
 
     Args:

@@ -52,9 +52,7 @@ def _condensed_sum(x: jax.Array, stride: int) -> jax.Array:
     rows = jnp.pad(x, ((0, 0), (1, 1), (0, 0), (0, 0)))
     rows = rows[:, :-2:stride] + rows[:, 1:-1:stride] + rows[:, 2::stride]
     columns = jnp.pad(rows, ((0, 0), (0, 0), (1, 1), (0, 0)))
-    return (
-        columns[:, :, :-2:stride] + columns[:, :, 1:-1:stride] + columns[:, :, 2::stride]
-    )
+    return columns[:, :, :-2:stride] + columns[:, :, 1:-1:stride] + columns[:, :, 2::stride]
 
 
 def _condensed_sum_forward(x, stride):

@@ -5,8 +5,9 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax import lax
 from jax.extend import core
+
+from tenas_jax.device_loops import map_or_unroll, needs_unrolling
 
 Function = Callable[[Any, jax.Array], jax.Array]
 
@@ -40,7 +41,7 @@ def rows(f: Function, params: Any, x: jax.Array, *, chunk: int | None = None) ->
 
     # Traced once, here, and looked at.
     program = jax.make_jaxpr(row)(jax.ShapeDtypeStruct((n,), outputs.dtype))
-    unrolled = jax.default_backend() == "cpu" and holds_convolution(program.jaxpr)
+    unrolled = needs_unrolling(program.jaxpr)
     if chunk is None:
         chunk = affordable(pullback, unrolled)
     steps = -(-n // max(1, min(chunk, n)))
@@ -53,8 +54,7 @@ def rows(f: Function, params: Any, x: jax.Array, *, chunk: int | None = None) ->
             return run(cotangents[0])[0][None]
         return jax.vmap(run)(cotangents)[0]
 
-    # XLA's CPU convolutions are several times slower inside a device loop.
-    blocks = jnp.stack([block(b) for b in basis]) if unrolled else lax.map(block, basis)
+    blocks = map_or_unroll(block, basis, unroll=unrolled)
     return blocks.reshape(steps * size, -1)[:n]
 
 
@@ -72,19 +72,6 @@ def affordable(pullback: Any, unrolled: bool) -> int:
     if device.platform != "cpu":
         budget = (device.memory_stats() or {}).get("bytes_limit", 16 * HOST_MEMORY) // 16
     return max(1, budget // max(needed, 1))
-
-
-def holds_convolution(jaxpr: core.Jaxpr) -> bool:
-    """Whether a program has a convolution at any depth."""
-    return any(
-        eqn.primitive.name == "conv_general_dilated"
-        or any(
-            holds_convolution(getattr(inner, "jaxpr", inner))
-            for inner in jax.tree.leaves(list(eqn.params.values()))
-            if hasattr(getattr(inner, "jaxpr", inner), "eqns")
-        )
-        for eqn in jaxpr.eqns
-    )
 
 
 def kernel(

@@ -11,12 +11,14 @@ import pytest
 from tenas_jax.errors import UserError
 from tenas_jax.networks.conv_norm import FORMS, resolve_form, sum_of_conv_norms
 
-# kernel sizes, stride, (H, W), channels in, channels out
+# kernel sizes, (stride, dilation), (H, W), channels in, channels out
 CASES = {
-    "3 and 1": ((3, 1), 1, (6, 4), 2, 3),
-    "5 and 3": ((5, 3), 1, (5, 7), 3, 2),
-    "3 at stride 2": ((3,), 2, (6, 4), 2, 3),
-    "5, 1 and 1 at stride 2": ((5, 1, 1), 2, (4, 8), 2, 2),
+    "3 and 1": ((3, 1), (1, 1), (6, 4), 2, 3),
+    "5 and 3": ((5, 3), (1, 1), (5, 7), 3, 2),
+    "3 at stride 2": ((3,), (2, 1), (6, 4), 2, 3),
+    "5, 1 and 1 at stride 2": ((5, 1, 1), (2, 1), (4, 8), 2, 2),
+    "5 and 3 dilated": ((5, 3), (1, 2), (3, 6), 2, 2),
+    "3 dilated at stride 2": ((3,), (2, 2), (6, 3), 1, 2),
 }
 N, COTANGENTS = 3, 2
 
@@ -27,16 +29,17 @@ by_form = pytest.mark.parametrize("form", FORMS)
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 
-def reference(x, kernels, scales, biases, stride):
+def reference(x, kernels, scales, biases, stride, dilation):
     """The definition, by `flax.linen.Conv` and statistics written out."""
     images, total = x.transpose(3, 1, 2, 0), 0
     for kernel, scale, bias in zip(kernels, scales, biases, strict=True):
-        half = kernel.shape[0] // 2
+        half = kernel.shape[0] // 2 * dilation
         conv = nn.Conv(
             kernel.shape[-1],
             kernel.shape[:2],
             strides=stride,
             padding=[(half, half), (half, half)],
+            kernel_dilation=dilation,
             use_bias=False,
         )
         y = conv.apply({"params": {"kernel": kernel}}, images)
@@ -46,16 +49,20 @@ def reference(x, kernels, scales, biases, stride):
     return total.transpose(3, 1, 2, 0)
 
 
+def options(case):
+    return dict(zip(("stride", "dilation"), CASES[case][1], strict=True))
+
+
 @functools.cache
 def make(case):
     """x, kernels, scales, biases and cotangents, in NumPy's float64."""
-    sizes, stride, (height, width), channels, features = CASES[case]
+    sizes, (stride, _), (height, width), channels, features = CASES[case]
     rng = np.random.default_rng(0)
     kernels = [rng.normal(size=(k, k, channels, features)) / k for k in sizes]
     scales = [1 + 0.3 * rng.normal(size=features) for _ in sizes]
     biases = [rng.normal(size=features) for _ in sizes]
     x = rng.normal(size=(channels, height, width, N)) + 0.5
-    shape = (COTANGENTS, features, height // stride, width // stride, N)
+    shape = (COTANGENTS, features, -(-height // stride), -(-width // stride), N)
     return (x, kernels, scales, biases), rng.normal(size=shape)
 
 
@@ -73,7 +80,7 @@ def value_and_pullback(fn, args, cotangents):
 def expected(case):
     args, cotangents = make(case)
     with jax.enable_x64(True):
-        fn = functools.partial(reference, stride=CASES[case][1])
+        fn = functools.partial(reference, **options(case))
         run = jax.jit(lambda args, c: value_and_pullback(fn, args, c))
         return jax.tree.map(np.asarray, run(*cast((args, cotangents), jnp.float64)))
 
@@ -88,7 +95,7 @@ def assert_close(found, wanted, tolerance):
 
 def check(case, form, dtype, tolerance):
     args, cotangents = cast(make(case), dtype)
-    fn = functools.partial(sum_of_conv_norms, stride=CASES[case][1], form=form)
+    fn = functools.partial(sum_of_conv_norms, **options(case), form=form)
     found = jax.jit(lambda args, c: value_and_pullback(fn, args, c))(args, cotangents)
     assert all(leaf.dtype == dtype for leaf in jax.tree.leaves(found))
     assert_close(found, expected(case), tolerance)
@@ -110,7 +117,7 @@ def test_condensed_holds_no_convolution():
     """Neither forward nor backward, whatever the stride: loops over cotangents rest on it."""
     for case in CASES:
         args, cotangents = cast(make(case), jnp.float32)
-        fn = functools.partial(sum_of_conv_norms, stride=CASES[case][1])
+        fn = functools.partial(sum_of_conv_norms, **options(case))
 
         def count(form, fn=fn, args=args, cotangents=cotangents):
             run = functools.partial(value_and_pullback, functools.partial(fn, form=form))
@@ -122,7 +129,6 @@ def test_condensed_holds_no_convolution():
 @pytest.mark.parametrize("case", ["3 at stride 2"])
 def test_second_derivatives_agree(case, x64):
     args, cotangents = cast(make(case), jnp.float64)
-    stride = CASES[case][1]
 
     def second(fn):
         def squares(args):
@@ -132,9 +138,9 @@ def test_second_derivatives_agree(case, x64):
 
         return jax.jit(jax.grad(squares))(args)
 
-    wanted = jax.tree.map(np.asarray, second(functools.partial(reference, stride=stride)))
+    wanted = jax.tree.map(np.asarray, second(functools.partial(reference, **options(case))))
     for form in FORMS:
-        found = second(functools.partial(sum_of_conv_norms, stride=stride, form=form))
+        found = second(functools.partial(sum_of_conv_norms, **options(case), form=form))
         # x moves these squares through the norm alone, hence some cancellation
         assert_close(found, wanted, 1e-9)
 
@@ -143,7 +149,7 @@ def test_forward_mode_in_plain(x64):
     args, _ = cast(make("3 and 1"), jnp.float64)
     tangents = jax.tree.map(jnp.cos, args)
     fns = [
-        functools.partial(reference, stride=1),
+        functools.partial(reference, stride=1, dilation=1),
         functools.partial(sum_of_conv_norms, form="plain"),
     ]
     wanted, found = (jax.jit(lambda a, t, f=f: jax.jvp(f, a, t)[1])(args, tangents) for f in fns)

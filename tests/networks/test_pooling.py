@@ -1,4 +1,4 @@
-"""Average pooling in both forms, against Flax's own."""
+"""Pooling in both forms, against Flax's own."""
 
 import flax.linen as nn
 import jax
@@ -8,14 +8,20 @@ import pytest
 
 from tenas_jax.errors import UserError
 from tenas_jax.networks.layers import average_pool_2x2
-from tenas_jax.networks.pooling import FORMS, average_pool_3x3
+from tenas_jax.networks.pooling import MAXIMA, SUMS, average_pool_3x3, max_pool_3x3
 
+FORMS = tuple(SUMS)
+POOLS = {"average": average_pool_3x3, "largest": max_pool_3x3}
 SHAPES = [(3, 4, 6, 2), (1, 5, 3, 2), (2, 1, 7, 1), (2, 2, 2, 1)]  # [C, H, W, N]
 
 
-def reference_3x3(x):
+def reference_3x3(x, stride=1, kind="average"):
+    options = {"strides": (stride, stride), "padding": [(1, 1), (1, 1)]}
     images = x.transpose(3, 1, 2, 0)
-    pooled = nn.avg_pool(images, (3, 3), padding="SAME", count_include_pad=False)
+    if kind == "average":
+        pooled = nn.avg_pool(images, (3, 3), **options, count_include_pad=False)
+    else:
+        pooled = nn.max_pool(images, (3, 3), **options)
     return pooled.transpose(3, 1, 2, 0)
 
 
@@ -43,11 +49,29 @@ def assert_same(fn, reference, x, cotangents):
 
 
 @pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("kind", POOLS)
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
-def test_3x3_equals_flax(shape, form, x64):
+def test_3x3_equals_flax(shape, kind, stride, form, x64):
     x, rng = make(shape)
-    cotangents = jnp.asarray(rng.normal(size=(2, *shape)))
-    assert_same(lambda x: average_pool_3x3(x, form=form), reference_3x3, x, cotangents)
+    channels, height, width, n = shape
+    pooled = channels, -(-height // stride), -(-width // stride), n
+    cotangents = jnp.asarray(rng.normal(size=(2, *pooled)))
+
+    def fn(x):
+        return POOLS[kind](x, stride=stride, form=form)
+
+    assert_same(fn, lambda x: reference_3x3(x, stride, kind), x, cotangents)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_of_equal_neighbours_the_first_has_the_gradient(form):
+    """As in PyTorch: behind a ReLU many are zero at once."""
+    x = jnp.zeros((1, 3, 3, 1))
+    _, pullback = jax.vjp(lambda x: max_pool_3x3(x, form=form), x)
+    (gradient,) = pullback(jnp.ones_like(x))
+    wanted = [[4, 2, 0], [2, 1, 0], [0, 0, 0]]
+    np.testing.assert_array_equal(gradient[0, :, :, 0], wanted)
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -59,13 +83,15 @@ def test_3x3_in_float32(form):
 
 def test_padding_does_not_count():
     """The mean of a constant image is that constant up to the border."""
-    x = jnp.full((1, 4, 3, 2), 7.0)
+    x = jnp.full((1, 4, 3, 2), -7.0)
     for form in FORMS:
-        np.testing.assert_allclose(average_pool_3x3(x, form=form), x, rtol=1e-6)
+        for pool in POOLS.values():
+            np.testing.assert_allclose(pool(x, form=form), x, rtol=1e-6)
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_3x3_second_derivative(form, x64):
+@pytest.mark.parametrize("kind", POOLS)
+def test_3x3_second_derivative(kind, form, x64):
     """The backward pass can itself be differentiated, in the cotangent."""
     x, rng = make(SHAPES[0])
     c = jnp.asarray(rng.normal(size=x.shape))
@@ -73,8 +99,9 @@ def test_3x3_second_derivative(form, x64):
     def squares(fn):
         return jax.jit(jax.grad(lambda c: (jax.vjp(fn, x)[1](c)[0] ** 2).sum()))(c)
 
-    found = squares(lambda x: average_pool_3x3(x, form=form))
-    np.testing.assert_allclose(found, squares(reference_3x3), rtol=1e-12, atol=1e-12)
+    found = squares(lambda x: POOLS[kind](x, form=form))
+    wanted = squares(lambda x: reference_3x3(x, kind=kind))
+    np.testing.assert_allclose(found, wanted, rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize("shape", [(3, 4, 6, 2), (1, 2, 2, 1)], ids=str)
@@ -86,5 +113,7 @@ def test_2x2_equals_flax(shape, x64):
 
 
 def test_an_unknown_form_is_one_clear_line():
-    with pytest.raises(UserError, match="unknown form 'plan'.*did you mean 'plain'.*condensed"):
-        average_pool_3x3(jnp.ones((1, 3, 3, 1)), form="plan")
+    assert list(SUMS) == list(MAXIMA)
+    for pool in POOLS.values():
+        with pytest.raises(UserError, match="unknown form 'plan'.*did you mean 'plain'.*condensed"):
+            pool(jnp.ones((1, 3, 3, 1)), form="plan")
