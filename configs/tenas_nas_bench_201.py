@@ -17,6 +17,8 @@ def get_config() -> ConfigDict:
     config = ConfigDict()
     config.space = "nas_bench_201"  # what is searched: a name in tenas_jax.spaces.SPACES
     config.strategy = "pruning"  # how: a name in tenas_jax.search.STRATEGIES
+    options = config.strategy_options = ConfigDict()  # the strategy's own
+    options.per_round = placeholder(int)  # operations pruned on an edge and round (pruning: 1)
     config.preset = "reference"  # `reference` (the released program) or `paper`
     config.seed = 0  # of weights and batches
     config.data = "cifar10"  # photos, cifar10, cifar100, any TFDS name, or a file.npz

@@ -29,8 +29,8 @@ define_process_flags()
 flags.mark_flags_as_required(["config", "workdir"])
 
 # Fields of a config that are not fields of a protocol.
-TASK = ("space", "strategy", "preset", "seed", "data", "split", "data_dir", "size", "limit",
-        "benchmark_table", "cpu_devices")  # fmt: skip
+TASK = ("space", "strategy", "strategy_options", "preset", "seed", "data", "split", "data_dir",
+        "size", "limit", "benchmark_table", "cpu_devices")  # fmt: skip
 
 
 def run(config: dict, workdir: str) -> dict:
@@ -45,7 +45,7 @@ def run(config: dict, workdir: str) -> dict:
     table = Table.load(config["benchmark_table"], space) if config["benchmark_table"] else None
     overrides = {name: value for name, value in config.items() if name not in TASK}
     protocol = presets.protocol(config["preset"], **overrides)
-    plan = strategy(config["strategy"], space, protocol)
+    plan = strategy(config["strategy"], space, protocol, **config["strategy_options"])
     images = data.load(
         config["data"],
         config["split"],

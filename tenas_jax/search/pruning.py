@@ -11,6 +11,10 @@ operations are ranked by gain, the largest first, equal gains sharing a rank (de
 are summed, and on each edge that still has a choice the operations of smallest sum are pruned:
 those whose removal helps most. Operation `none` is not in the first supernet.
 
+A space that keeps some edges of each node (`Space.inputs_per_node`) loses the others then: node by
+node, each in a round of its own, the edges into it are ranked by the removal of the operation that
+is left on them, and those of smallest sum are pruned.
+
 Source: Chen, Gong and Wang, 2021 (TE-NAS), arXiv:2102.11535. Its program rounds each change to
 three decimals and lets means that agree to three significant figures share a rank (`decimals`,
 `significant`), which the paper does not say. Equal sums on one edge are settled here by the first
@@ -19,13 +23,17 @@ is bad (see `tenas_jax.ntk.FLAGS`), the program puts a large number; here a remo
 bad ranks last, and repeats in which the whole supernet's is bad are left out.
 """
 
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
 
+from tenas_jax.errors import UserError
 from tenas_jax.evaluate import Score
 from tenas_jax.metrics import metric
 from tenas_jax.spaces import Space
+
+Place = tuple[int, int, int]  # cell, edge, operation
 
 
 class Pruning:
@@ -33,7 +41,7 @@ class Pruning:
 
     Attributes:
         round: the current round, from 0.
-        done: whether one operation is left on each edge and that architecture is scored.
+        done: whether one architecture is left, and is scored.
         result: that architecture.
         history: a dict a round: its mask, mean metrics, gains of the candidates, what was pruned.
     """
@@ -52,10 +60,16 @@ class Pruning:
         Args:
             space: what is searched.
             metrics: names of the metrics whose ranks are summed.
-            per_round: operations pruned on each edge a round, as long as one remains.
+            per_round: operations pruned on each edge a round, as long as one remains (the program:
+                1 on NAS-Bench-201; on DARTS 3 for CIFAR-10 and 2 for ImageNet).
             decimals: decimal places that a repeat's change is rounded to, or None.
             significant: significant figures at which mean changes tie, or None.
+
+        Raises:
+            UserError: `per_round` is no whole number from 1.
         """
+        if type(per_round) is not int or per_round < 1:
+            raise UserError(f"per_round is {per_round!r}; valid: whole numbers from 1")
         self.space, self.metrics, self.per_round = space, tuple(metrics), per_round
         self.decimals, self.significant = decimals, significant
         self.round, self.done = 0, False
@@ -113,12 +127,41 @@ class Pruning:
         self._mask = np.array(state["mask"], np.uint8)
         self.result = self.space.from_mask(self._mask) if self.done else None
 
-    def _candidates(self) -> list[tuple[int, int, int]]:
-        """(cell, edge, op) of each operation on an edge that has more than one."""
-        choice = self._mask.sum(-1, keepdims=True) > 1
-        return [tuple(map(int, place)) for place in np.argwhere(self._mask.astype(bool) & choice)]
+    def _choices(self) -> list[tuple[list[Place], int]]:
+        """The places that compete with each other, and how many of them are pruned this round.
 
-    def _without(self, places: Sequence[tuple[int, int, int]]) -> np.ndarray:
+        They are the operations on an edge, or once there is one on each edge, those on the edges
+        into the first node that has too many. Empty once an architecture is left.
+        """
+        left = self._mask.sum(-1)
+        choices = [
+            (self._places(cell, [edge]), min(self.per_round, int(left[cell, edge]) - 1))
+            for cell, edge in np.argwhere(left > 1)
+        ]
+        inputs = self.space.inputs_per_node
+        if choices or inputs is None:
+            return choices
+        nodes = sorted({node for node, _ in self.space.edges})
+        for cell, node in itertools.product(range(self.space.cells), nodes):
+            into = [i for i, (target, _) in enumerate(self.space.edges) if target == node]
+            places = self._places(cell, into)
+            if len(places) > inputs:
+                return [(places, len(places) - inputs)]
+        return []
+
+    def _places(self, cell: int, edges: Sequence[int]) -> list[Place]:
+        """(cell, edge, op) of what is left on some edges of a cell."""
+        return [
+            (int(cell), int(edge), int(op))
+            for edge in edges
+            for op in np.flatnonzero(self._mask[cell, edge])
+        ]
+
+    def _candidates(self) -> list[Place]:
+        """(cell, edge, op) of each operation that could be pruned this round."""
+        return [place for places, _ in self._choices() for place in places]
+
+    def _without(self, places: Sequence[Place]) -> np.ndarray:
         mask = self._mask.copy()
         for place in places:
             mask[place] = 0
@@ -136,17 +179,13 @@ class Pruning:
         change = sign * (after[usable] - before[usable]) / np.abs(before[usable])
         return float(np.mean(change if self.decimals is None else np.round(change, self.decimals)))
 
-    def _least(self, candidates: list, ranks: np.ndarray) -> list[tuple[int, int, int]]:
-        """On each edge the `per_round` candidates of smallest rank sum, leaving at least one."""
+    def _least(self, candidates: list[Place], ranks: np.ndarray) -> list[Place]:
+        """Of the places that compete with each other those of smallest rank sum."""
         order = np.lexsort((np.arange(len(candidates)), ranks[0], ranks.sum(0)))
-        pruned, left = [], self._mask.sum(-1).astype(int)
-        taken = np.zeros_like(left)
-        for i in order:
-            edge = candidates[i][:2]
-            if left[edge] > 1 and taken[edge] < self.per_round:
-                pruned.append(candidates[i])
-                left[edge] -= 1
-                taken[edge] += 1
+        position = {candidates[i]: at for at, i in enumerate(order)}
+        pruned = []
+        for places, count in self._choices():
+            pruned += sorted(places, key=position.__getitem__)[:count]
         return sorted(pruned)
 
 

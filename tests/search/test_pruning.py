@@ -178,9 +178,17 @@ def test_every_strategy_searches_and_resumes():
         np.testing.assert_array_equal(again.result, plan.result)
 
 
-def test_unknown_strategy():
+def test_what_a_strategy_does_not_know():
+    settings = protocol("reference")
     with pytest.raises(UserError, match="did you mean 'pruning'"):
-        strategy("prunning", SPACE, protocol("reference"))
+        strategy("prunning", SPACE, settings)
+    with pytest.raises(UserError, match="option of strategy pruning 'per_raund' .*'per_round'"):
+        strategy("pruning", SPACE, settings, per_raund=2)
+    for value in (0, -1, 1.0, True, "2"):
+        with pytest.raises(UserError, match="per_round is .*valid: whole numbers from 1"):
+            strategy("pruning", SPACE, settings, per_round=value)
+    assert strategy("pruning", SPACE, settings, per_round=None).per_round == 1
+    assert strategy("pruning", SPACE, settings, per_round=3).per_round == 3
 
 
 def alike(plan: Pruning, whole: Score) -> list[Score]:

@@ -1,0 +1,25 @@
+"""TE-NAS on DARTS's space for ImageNet, whose images are resized to 32 x 32.
+
+Chen, Gong and Wang, 2021, arXiv:2102.11535, with the released program's settings (preset
+`reference`): 3 repeats of N = 24 images, 2 operations pruned on an edge and round, 444 removals
+scored. `imagenet` is TFDS's `imagenet2012`; `--config.data=DIR` reads a folder `train/CLASS/*.JPEG`
+instead. A search draws at most 1,440 images, so 10,000 are read of the 1.28 million (`limit`).
+
+    python -m experiments.search --config=configs/tenas_darts_imagenet.py \
+        --workdir=runs/darts_imagenet_search --config.data_dir=DIR
+"""
+
+from ml_collections import ConfigDict
+
+from configs import tenas_darts_cifar10
+
+
+def get_config() -> ConfigDict:
+    """What differs from `tenas_darts_cifar10`."""
+    config = tenas_darts_cifar10.get_config()
+    config.data = "imagenet"
+    config.size = 32
+    config.limit = 10_000
+    config.batch_size = 24
+    config.strategy_options.per_round = 2
+    return config
