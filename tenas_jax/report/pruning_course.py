@@ -10,29 +10,33 @@ from tenas_jax.report.tables import format_table
 from tenas_jax.search import Pruning
 from tenas_jax.spaces import Space
 
+MANY = 8  # places pruned in one round that the table names; of more, the picture shows which
+
 
 def pruning_course(
     strategy: Pruning, space: Space, metrics: Sequence[str], path: str | os.PathLike, title: str
 ) -> str:
     """Writes the picture to `path`, a PNG, and returns the table of the rounds."""
     edges = [(source, target) for target, source in space.edges]
-    plot_pruning(space.operations, edges, metrics, strategy.history, path, title=title)
+    names = [space.cell_name(cell) for cell in range(space.cells)] if space.cells > 1 else [""]
+    plot_pruning(space.operations, edges, metrics, strategy.history, path, title=title, cells=names)
     rows = [
         (
             entry["round"],
             int(np.sum(entry["mask"])),
             *(entry[name] for name in metrics),
-            ", ".join(_operation(space, place) for place in entry["pruned"]) or "–",
+            _pruned(space, entry["pruned"]),
         )
         for entry in strategy.history
     ]
-    names = (name.replace("_", " ") for name in metrics)
-    return format_table(("round", "operations", *names, "pruned (edge: operation)"), rows)
+    words = (name.replace("_", " ") for name in metrics)
+    return format_table(("round", "operations", *words, "pruned (edge: operation)"), rows)
 
 
-def _operation(space: Space, place: Sequence[int]) -> str:
-    """An edge and operation in words: `2<-1: nor_conv_1x1`."""
-    cell, edge, operation = place
-    target, source = space.edges[edge]
-    where = f"cell {cell} " if space.cells > 1 else ""
-    return f"{where}{target}<-{source}: {space.operations[operation]}"
+def _pruned(space: Space, places: Sequence[Sequence[int]]) -> str:
+    """Edges and operations in words, `2<-1: nor_conv_1x1`, or how many of them, if many."""
+    if len(places) > MANY:
+        edges = {tuple(place[:2]) for place in places}
+        return f"{len(places)} operations on {len(edges)} edges, see the picture"
+    words = (f"{space.edge_name(c, edge)}: {space.operations[op]}" for c, edge, op in places)
+    return ", ".join(words) or "–"

@@ -39,13 +39,14 @@ def plot_pruning(
     path: str | os.PathLike,
     *,
     title: str,
+    cells: Sequence[str] = (),
 ) -> None:
     """Write the picture that `pruning_figure` makes to `path`, a PNG of 1600 x 900 pixels.
 
     Raises:
       UserError: the rounds do not fit the space, or the file cannot be written.
     """
-    figure = pruning_figure(space_operations, edges, metrics, rounds, title=title)
+    figure = pruning_figure(space_operations, edges, metrics, rounds, title=title, cells=cells)
     with matplotlib.rc_context(style.RC):
         atomic_write_bytes(path, lambda f: figure.savefig(f, format="png", dpi=style.DPI))
 
@@ -57,6 +58,7 @@ def pruning_figure(
     rounds: Sequence[Mapping],
     *,
     title: str,
+    cells: Sequence[str] = (),
 ) -> Figure:
     """A figure with, for each cell, the round each operation was pruned in and the final graph.
 
@@ -68,6 +70,7 @@ def pruning_figure(
         each of `metrics` for the supernet, or None; `pruned`, a list of
         [cell, edge, op]. The last one is the final architecture, whose `pruned` is empty.
       title: shown above.
+      cells: what each cell is called; by default they are numbered, and one alone has no name.
 
     Raises:
       UserError: there are no rounds, or a mask does not fit the edges and operations.
@@ -78,7 +81,7 @@ def pruning_figure(
         figure = Figure(figsize=style.SIZE, dpi=style.DPI, facecolor=style.PAPER)
         FigureCanvasAgg(figure)
         grids, lines, graphs = _layout(figure, len(final), len(metrics))
-        names = [""] if len(final) == 1 else [f"cell {i}" for i in range(len(final))]
+        names = cells or ([""] if len(final) == 1 else [f"cell {i}" for i in range(len(final))])
         shown = [entry["round"] for entry in rounds]
         for axes, cell, name in zip(grids, when, names, strict=True):
             _draw_grid(axes, cell, space_operations, edges, shown, name)

@@ -15,7 +15,6 @@ from tenas_jax.spaces.forms import least_text
 from tenas_jax.spaces.genotype import Genotype, read_genotype
 from tenas_jax.spaces.space import Edge, Space
 
-CELLS = ("normal", "reduce")
 INPUTS = 2  # states 0 and 1, the outputs of the two cells before
 
 
@@ -45,6 +44,7 @@ class Darts(Space):
     nodes = (2, 3, 4, 5)
     edges = tuple((node, source) for node in (2, 3, 4, 5) for source in range(node))
     cells = 2
+    cell_names = ("normal", "reduce")
     inputs_per_node = 2
     weightless = frozenset({"avg_pool_3x3", "max_pool_3x3"})
 
@@ -83,7 +83,7 @@ class Darts(Space):
             state twice, or an output that is not all four nodes.
         """
         arch = np.zeros((self.cells, len(self.edges)), np.int8)
-        for cell, name in enumerate(CELLS):
+        for cell, name in enumerate(self.cell_names):
             pairs, concat = getattr(genotype, name), getattr(genotype, f"{name}_concat")
             if sorted(map(repr, concat)) != sorted(map(repr, self.nodes)):
                 raise UserError(f"{name}_concat is {list(concat)}; valid: {list(self.nodes)}")
@@ -103,7 +103,9 @@ class Darts(Space):
         for cell, (node, places) in itertools.product(range(self.cells), self._places().items()):
             count = np.count_nonzero(array[cell, places])
             if count != INPUTS:
-                raise UserError(f"{CELLS[cell]}: node {node} has {count} inputs; valid: {INPUTS}")
+                raise UserError(
+                    f"{self.cell_names[cell]}: node {node} has {count} inputs; valid: {INPUTS}"
+                )
         return array
 
     def to_mask(self, arch: np.ndarray) -> np.ndarray:
@@ -183,7 +185,9 @@ class Darts(Space):
         """
         arch = self.check(arch)
         texts = [least_text(self._values(cell, arch[cell])) for cell in range(self.cells)]
-        return "; ".join(f"{name} {text}" for name, text in zip(CELLS, texts, strict=True))
+        return "; ".join(
+            f"{name} {text}" for name, text in zip(self.cell_names, texts, strict=True)
+        )
 
     def _values(self, cell: int, row: np.ndarray) -> list[tuple]:
         """The values of the four nodes."""
@@ -191,7 +195,7 @@ class Darts(Space):
         sums |= dict.fromkeys(self.nodes, ())
         for (node, source), number in zip(self.edges, row, strict=True):
             operation = self.operations[number]
-            reduces = CELLS[cell] == "reduce" and source < INPUTS
+            reduces = self.cell_names[cell] == "reduce" and source < INPUTS
             if operation == "none":
                 continue
             if operation == "skip_connect" and not reduces:

@@ -29,6 +29,7 @@ class Space(abc.ABC):
       operations: names, in the order of a mask's columns.
       edges: (target, source) pairs, in the order of a mask's rows.
       cells: how many masks an architecture has, one a kind of cell.
+      cell_names: what each kind is called, where there are several.
       inputs_per_node: how many edges into a node are chosen; None where all are.
     """
 
@@ -36,6 +37,7 @@ class Space(abc.ABC):
     operations: tuple[str, ...]
     edges: tuple[Edge, ...]
     cells: int = 1
+    cell_names: tuple[str, ...] = ()
     inputs_per_node: int | None = None
 
     @abc.abstractmethod
@@ -80,7 +82,7 @@ class Space(abc.ABC):
         mask = self.check_mask(mask)
         for cell, row in np.argwhere(mask.sum(-1) != 1):
             raise UserError(
-                f"not a single architecture: edge {self._edge_name(cell, row)} has "
+                f"not a single architecture: edge {self.edge_name(cell, row)} has "
                 f"{self._row_text(mask[cell, row])}; valid: one operation on each edge"
             )
         return mask.argmax(-1).astype(np.int8)
@@ -148,9 +150,19 @@ class Space(abc.ABC):
         if self.is_single(mask):
             return self.to_string(self.from_mask(mask))
         return "; ".join(
-            f"{self._edge_name(cell, row)}: {self._row_text(mask[cell, row])}"
+            f"{self.edge_name(cell, row)}: {self._row_text(mask[cell, row])}"
             for cell, row in np.ndindex(mask.shape[:2])
         )
+
+    def cell_name(self, cell: int) -> str:
+        """A kind of cell in words."""
+        return self.cell_names[cell] if self.cell_names else f"cell {cell}"
+
+    def edge_name(self, cell: int, row: int) -> str:
+        """An edge in words, such as `2<-1`, after its cell's name where there are several."""
+        target, source = self.edges[row]
+        prefix = f"{self.cell_name(cell)} " if self.cells > 1 else ""
+        return f"{prefix}{target}<-{source}"
 
     def check(self, arch: Sequence | np.ndarray) -> np.ndarray:
         """`arch` as an int8 array [cells, edges]; `UserError` where it is no architecture."""
@@ -165,7 +177,7 @@ class Space(abc.ABC):
             names = ", ".join(f"{number} {name}" for number, name in enumerate(self.operations))
             raise UserError(
                 f"unknown operation number {array[tuple(place)]} on edge "
-                f"{self._edge_name(*place)}; valid: {names}"
+                f"{self.edge_name(*place)}; valid: {names}"
             )
         return array.astype(np.int8)
 
@@ -180,7 +192,7 @@ class Space(abc.ABC):
         for cell, row, column in np.argwhere((array != 0) & (array != 1)):
             raise UserError(
                 f"mask value {array[cell, row, column]} for {self.operations[column]} on edge "
-                f"{self._edge_name(cell, row)}; valid: 0, 1"
+                f"{self.edge_name(cell, row)}; valid: 0, 1"
             )
         return array.astype(np.uint8)
 
@@ -195,11 +207,6 @@ class Space(abc.ABC):
                 f"no architecture {index!r} of {self.name}; valid: 0 to {self.size - 1}"
             )
         return number
-
-    def _edge_name(self, cell: int, row: int) -> str:
-        target, source = self.edges[row]
-        prefix = f"cell {cell} " if self.cells > 1 else ""
-        return f"{prefix}{target}<-{source}"
 
     def _row_text(self, row: np.ndarray) -> str:
         return ", ".join(self.operations[i] for i in np.flatnonzero(row)) or "no operation"

@@ -233,6 +233,13 @@ def test_every_cell_is_shown_under_its_own_name():
         assert sorted(w for w in words(graph) if not w.isdigit()) == sorted([*names, f"cell {i}"])
 
 
+def test_cells_may_be_given_names():
+    rounds, cells = search(NB201, NB201_EDGES, 2), ["normal", "reduce"]
+    figure = pruning_plot.pruning_figure(NB201, NB201_EDGES, BOTH, rounds, title="t", cells=cells)
+    assert [axes.get_xlabel() for axes in figure.axes[:2]] == cells
+    assert set(cells) <= {text.get_text() for text in drawn_texts(figure)}
+
+
 def test_the_mark_of_the_result_is_explained_where_it_is_drawn():
     rounds = search(NB201, NB201_EDGES, 1)
     figure = pruning_plot.pruning_figure(NB201, NB201_EDGES, BOTH, rounds, title="t")

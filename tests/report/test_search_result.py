@@ -1,7 +1,6 @@
 """What a finished search leaves behind, whatever its strategy and metrics."""
 
 import json
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -12,7 +11,6 @@ from tenas_jax.benchmarks import Table
 from tenas_jax.evaluate import Score
 from tenas_jax.presets import protocol
 from tenas_jax.records import Workdir
-from tenas_jax.report.pruning_course import pruning_course
 from tenas_jax.report.search_result import COURSES, write_result
 from tenas_jax.search import STRATEGIES, Pruning, search
 
@@ -214,29 +212,3 @@ def test_a_process_that_does_not_write_only_prints(tmp_path, capsys):
     found = write_result("pruning", plan, evaluator, reader, None, "reference")
     assert found["arch"] in capsys.readouterr().out
     assert not {"result.json", "search.png"} & {path.name for path in (tmp_path / "w").iterdir()}
-
-
-def test_the_course_in_words_and_what_its_picture_is_given(tmp_path, monkeypatch):
-    drawn = []
-    monkeypatch.setattr(
-        "tenas_jax.report.pruning_course.plot_pruning",
-        lambda operations, edges, *rest, title: drawn.append((operations, edges)),
-    )
-    last = SPACE.to_mask(SPACE.from_index(7))
-    values = [{"condition_number": 4.5, "linear_regions": 9}, {"condition_number": None}]
-    values[1]["linear_regions"] = 8
-    plan = SimpleNamespace(
-        history=[
-            {"round": 0, "mask": SPACE.supernet().tolist(), "pruned": [[0, 1, 2], [0, 4, 3]]},
-            {"round": 1, "mask": last.tolist(), "pruned": []},
-        ]
-    )
-    for entry, more in zip(plan.history, values, strict=True):
-        entry.update(more)
-    metrics = ("condition_number", "linear_regions")
-    table = pruning_course(plan, SPACE, metrics, tmp_path / "a.png", "t")
-    assert [line.split() for line in table.splitlines()[2:]] == [
-        ["0", "24", "4.5", "9", "2<-0:", "nor_conv_1x1,", "3<-1:", "nor_conv_3x3"],
-        ["1", "6", "–", "8", "–"],
-    ]
-    assert drawn == [(SPACE.operations, [(0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3)])]
