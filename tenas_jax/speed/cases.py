@@ -1,7 +1,7 @@
 """What can be measured, by name, and which rows that makes."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tenas_jax import data
 from tenas_jax.errors import UserError, lookup
@@ -43,21 +43,27 @@ class Case:
 
 PATCHES = protocol(work.PRESET).patches
 
-# A further space has its own: "its_search": Case(work.whole_search, space="its", cold=True), ...
+KERNEL = Case(
+    work.condition_number,
+    engines=("jacobian", "neural_tangents"),
+    cpu_devices=1,
+    remark="a network",
+)
+REGIONS = Case(
+    work.linear_regions,
+    sizes=(PATCHES,),
+    across=None,
+    cpu_devices=1,
+    remark=f"a network, {PATCHES:,} patches",
+)
+# of the kernel in a search of DARTS's space: configs/tenas_darts_cifar10.py, ..._imagenet.py
+DARTS_SIZES = (14, 24)
+
 CASES: dict[str, Case] = {
-    "condition_number": Case(
-        work.condition_number,
-        engines=("jacobian", "neural_tangents"),
-        cpu_devices=1,
-        remark="a network",
-    ),
-    "linear_regions": Case(
-        work.linear_regions,
-        sizes=(PATCHES,),
-        across=None,
-        cpu_devices=1,
-        remark=f"a network, {PATCHES:,} patches",
-    ),
+    "condition_number": KERNEL,
+    "linear_regions": REGIONS,
+    "darts_condition_number": replace(KERNEL, space="darts", sizes=DARTS_SIZES),
+    "darts_linear_regions": replace(REGIONS, space="darts"),
     "side_by_side": Case(work.side_by_side, each=True, remark="a network of many"),
     "evaluator": Case(
         work.evaluator, counts=(1, 4, 16, 64), across="k", remark="K networks, the smallest N"

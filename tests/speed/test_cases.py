@@ -15,6 +15,7 @@ pytestmark = pytest.mark.usefixtures("quick_compilation")
 # Architectures that a run scores, with k = 3 and eight devices.
 SCORED = {
     "linear_regions": 1,
+    "darts_linear_regions": 1,
     "side_by_side": 8 * PER_DEVICE,
     "evaluator": 3,
     "pruning_round": 25,
@@ -35,7 +36,13 @@ def smallest(name):
 
 
 def test_every_case_is_tested():
-    assert set(CASES) == {*SCORED, "condition_number"}  # this one by tests/experiments
+    kernels = {"condition_number", "darts_condition_number"}
+    assert set(CASES) == {*SCORED, *kernels}
+    # The second compiles for long; it is the first, but for the space and its searches' sizes.
+    darts = CASES["darts_condition_number"]
+    assert (darts.space, darts.sizes) == ("darts", (14, 24))
+    same = dataclasses.replace(darts, space="nas_bench_201", sizes=None)
+    assert same == CASES["condition_number"]
 
 
 @pytest.mark.parametrize("name", SCORED)
@@ -43,14 +50,25 @@ def test_a_case_makes_a_row(name, regions_alone):
     task = smallest(name)
     row = measure(task)
     assert tuple(row) == FIELDS
-    assert (row["name"], row["space"], row["n"]) == (name, "nas_bench_201", task.n)
+    assert (row["name"], row["space"], row["n"]) == (name, CASES[name].space, task.n)
     assert row["k"] == SCORED[name]
-    assert row["engine"] == (None if name == "linear_regions" else "jacobian")
+    regions = name.endswith("linear_regions")
+    assert row["engine"] == (None if regions else "jacobian")
     assert 0 < row["seconds_min"] <= row["seconds_median"] <= row["seconds_max"]
     assert row["compile_seconds"] > 0
     assert row["peak_mib"] > 0
-    assert row["device"] == ("cpu" if name == "linear_regions" else "8 x cpu")
+    assert row["device"] == ("cpu" if regions else "8 x cpu")
     assert len(jax.devices()) == 8
+
+
+def test_a_kernel_makes_a_row_with_each_engine(small_network):
+    rows = [measure(task) for task in tasks(["condition_number"], [4], side=8, repeats=1)]
+    assert [row["engine"] for row in rows] == ["jacobian", "neural_tangents"]
+    for row in rows:
+        assert tuple(row) == FIELDS
+        assert (row["name"], row["n"], row["k"], row["device"]) == ("condition_number", 4, 1, "cpu")
+        assert row["seconds_min"] == row["seconds_median"] == row["seconds_max"] > 0
+        assert row["compile_seconds"] > 0 and row["peak_mib"] > 0
 
 
 def test_seconds_of_each_are_a_share_of_the_runs(monkeypatch):
