@@ -1,16 +1,17 @@
-"""Labelled images by name: `load("photos")`, `load("cifar10")`, `load("mine.npz")`."""
+"""Labelled images by name or path: `load("photos")`, `load("mine.npz")`, `load("/my/folder")`."""
 
 import difflib
 import functools
 import os
 from collections.abc import Callable
 
-from tenas_jax.data import arrays, photos, tfds
+from tenas_jax.data import arrays, folders, photos, tfds
 from tenas_jax.data.batches import batch, patches, resize
+from tenas_jax.data.image_file import read_image
 from tenas_jax.data.images import Images
 from tenas_jax.errors import UserError
 
-__all__ = ["ALIASES", "SOURCES", "Images", "batch", "load", "patches", "resize"]
+__all__ = ["ALIASES", "SOURCES", "Images", "batch", "load", "patches", "read_image", "resize"]
 
 
 def _photos(split: str, *, data_dir=None, size=None, limit=None) -> Images:
@@ -23,12 +24,14 @@ SOURCES: dict[str, Callable[..., Images]] = {
     "cifar10": functools.partial(tfds.load, "cifar10"),
     "cifar100": functools.partial(tfds.load, "cifar100"),
     "imagenet16": functools.partial(tfds.load, "imagenet_resized/16x16"),
+    "imagenet": tfds.load_imagenet,
 }
 ALIASES = {
     "skimage": "photos",
     "cifar-10": "cifar10",
     "cifar-100": "cifar100",
     "imagenet-16": "imagenet16",
+    "imagenet2012": "imagenet",
 }
 
 
@@ -42,27 +45,34 @@ def load(
 ) -> Images:
     """The labelled images of one split of a dataset.
 
-    name: one of `SOURCES` or `ALIASES`; a path that ends with .npz, see `arrays.load`; or any
-        other name that TensorFlow Datasets has prepared, such as "svhn_cropped".
-    split: "train", "test" or what else the dataset has.
+    name: one of `SOURCES` or `ALIASES`; a path that ends with .npz, see `arrays.load`; a folder
+        of class folders, see `folders.load`; or any other name that TensorFlow Datasets has
+        prepared, such as "svhn_cropped". What starts with /, ~ or a dot, or is a `pathlib.Path`,
+        is a path. Other text is a name if one is known, as "imagenet_resized/32x32" is, and else
+        a folder below the current one.
+    split: "train", "test" or what else the dataset has. "test" of ImageNet is its validation set.
     data_dir: the TensorFlow Datasets folder; the other sources have none.
     size: resize every image to [size, size]; required where images differ in size.
-    limit: read at most the first so many examples, which saves decoding the rest.
+    limit: read at most the first so many examples, which saves decoding the rest. Those of a
+        folder are spread over its classes.
 
     Raises `UserError`, in one line, for what is unknown, not prepared or not labelled images.
     """
-    name = os.fspath(name)
-    known = SOURCES.get(ALIASES.get(name, name))
+    only_path, name = folders.is_path(name), os.fspath(name)
+    known = None if only_path else SOURCES.get(ALIASES.get(name, name))
     if data_dir is not None:
         data_dir = os.path.expanduser(data_dir)
     if known is None and name.endswith(".npz"):
         return arrays.load(name, split, size=size, limit=limit)
-    if known is None:
-        known = functools.partial(tfds.load, name)
+    if only_path:
+        return folders.load(name, split, size=size, limit=limit)
     try:
+        known = known or functools.partial(tfds.load, name)
         return known(split, data_dir=data_dir, size=size, limit=limit)
     except tfds.NoSuchDataset as error:
-        raise _unknown(name, error.args[0]) from None
+        if not os.path.isdir(name):
+            raise _unknown(name, error.args[0]) from None
+    return folders.load(name, split, size=size, limit=limit)
 
 
 def _unknown(name: str, others: list[str]) -> UserError:
@@ -72,5 +82,5 @@ def _unknown(name: str, others: list[str]) -> UserError:
     hint = f" (did you mean {near[0]!r}?)" if near else ""
     return UserError(
         f"unknown dataset {name!r}{hint}; valid: {', '.join(SOURCES)}, a path that ends with .npz, "
-        "or any name of TensorFlow Datasets that is prepared"
+        "a folder of class folders, or any name of TensorFlow Datasets that is prepared"
     )

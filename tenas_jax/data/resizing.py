@@ -46,3 +46,12 @@ def resize_raw(images: np.ndarray, size: int | None) -> np.ndarray:
     if images.dtype != np.uint8:
         return resize(images, size)
     return np.clip(np.rint(resize(images.astype(np.float32), size)), 0, 255).astype(np.uint8)
+
+
+def differ_in_shape(name: str, shapes: list[tuple]) -> UserError:
+    """The error for images of several shapes that no size was given for."""
+    low, high = min(shapes), max(shapes)
+    return UserError(
+        f"the images of {name!r} differ in shape (such as {low} and {high}): "
+        "give a size to resize them to"
+    )

@@ -14,12 +14,20 @@ import warnings
 import numpy as np
 
 from tenas_jax.data.images import Images, positive
-from tenas_jax.data.resizing import resize_raw
+from tenas_jax.data.resizing import differ_in_shape, resize_raw
 from tenas_jax.errors import UserError
 
-CHUNK = 1024  # examples that are decoded at a time
+CHUNK = 1024  # examples that are decoded at a time, if they are kept as they are
+LARGE = 32  # the same where they are resized: they may be photographs of many sizes
 # dataset/configuration:version. A community's namespace, "who:dataset", would reach the network.
 NAME = r"[A-Za-z_]\w*(/[\w.-]+)?(:[\d.*]+)?"
+# What else there is to say of a dataset that is not prepared.
+PHOTOS = "; or use the dataset 'photos', which needs no download"
+ADVICE = {
+    "imagenet2012": " with ILSVRC2012_img_train.tar and ILSVRC2012_img_val.tar in its "
+    "downloads/manual; or give, in place of the name, a folder that has train/CLASS/*.JPEG and "
+    "val/CLASS/*.JPEG",
+}
 
 
 class NoSuchDataset(LookupError):
@@ -52,14 +60,15 @@ def load(
         image_key, label_key = _keys(builder.info, name)
         count = len(source) if limit is None else min(limit, len(source))
         images, labels = [], []
-        for start in range(0, count, CHUNK):
-            examples = source.__getitems__(list(range(start, min(start + CHUNK, count))))
+        chunk = CHUNK if size is None else LARGE
+        for start in range(0, count, chunk):
+            examples = source.__getitems__(list(range(start, min(start + chunk, count))))
             images.append(_stack(name, [e[image_key] for e in examples], size))
             labels += [int(e[label_key]) for e in examples]
     if not images:
         raise UserError(f"{name}: split {split!r} holds no examples")
     if len({part.shape[1:] for part in images}) > 1:
-        raise _varied(name, [part.shape[1:] for part in images])
+        raise differ_in_shape(name, [part.shape[1:] for part in images])
     kind = builder.info.features[label_key]
     return Images(
         images=np.concatenate(images),
@@ -68,6 +77,23 @@ def load(
         label_names=tuple(kind.names or ()),
         name=name,
     )
+
+
+def load_imagenet(
+    split: str = "train",
+    *,
+    data_dir: str | None = None,
+    size: int | None = None,
+    limit: int | None = None,
+) -> Images:
+    """ImageNet (ILSVRC 2012) as `load` reads it, with a `size`, since no two images are alike.
+
+    Its images called "test" have no labels, so "test" is "validation" here.
+    """
+    if size is None:
+        raise UserError("the images of ImageNet differ in size: give a size to resize them to")
+    split = re.sub(r"\btest\b", "validation", split)
+    return load("imagenet2012", split, data_dir=data_dir, size=size, limit=limit)
 
 
 @contextlib.contextmanager
@@ -134,8 +160,7 @@ def _unprepared(name: str, data_dir: str | None, problem: str) -> UserError:
     return UserError(
         f"dataset {name!r} {problem}; prepare it once where TensorFlow is installed: "
         f'python -c "import tensorflow_datasets as tfds; tfds.builder({name!r}, '
-        f"file_format='array_record'{where}).download_and_prepare()\"; "
-        "or use the dataset 'photos', which needs no download"
+        f"file_format='array_record'{where}).download_and_prepare()\"{ADVICE.get(name, PHOTOS)}"
     )
 
 
@@ -162,13 +187,5 @@ def _stack(name: str, images: list[np.ndarray], size: int | None) -> np.ndarray:
         return np.concatenate([resize_raw(image[None], size) for image in images])
     shapes = [image.shape for image in images]
     if len(set(shapes)) > 1:
-        raise _varied(name, shapes)
+        raise differ_in_shape(name, shapes)
     return np.stack(images)
-
-
-def _varied(name: str, shapes: list[tuple]) -> UserError:
-    low, high = min(shapes), max(shapes)
-    return UserError(
-        f"the images of {name!r} differ in shape (such as {low} and {high}): "
-        "give a size to resize them to"
-    )

@@ -74,6 +74,60 @@ def made(tmp_path_factory):
     return str(folder)
 
 
+@pytest.fixture(scope="module")
+def small_imagenet(tmp_path_factory) -> str:
+    """A TFDS folder with what `imagenet2012` says of itself, but five images in two splits."""
+    tfds = pytest.importorskip("tensorflow_datasets")
+    from PIL import Image
+
+    official = tfds.builder_cls("imagenet2012")
+    source = tmp_path_factory.mktemp("images")
+
+    def examples(self, first, count):
+        for i in range(first, first + count):
+            path = source / f"{i}.png"  # a JPEG of one shade is off by one here and there
+            Image.new("RGB", (10 + i, 8), (20 * i,) * 3).save(path)
+            yield i, {"image": str(path), "label": 7 * i, "file_name": path.name}
+
+    members = {
+        "_split_generators": lambda self, _: {
+            "train": self._generate_examples(0, 3),
+            "validation": self._generate_examples(3, 2),
+        },
+        "_generate_examples": examples,
+        "__module__": __name__,
+        "pkg_dir_path": official.pkg_dir_path,
+    }
+    folder = str(tmp_path_factory.mktemp("imagenet"))
+    made = type("Imagenet2012", (official,), members, skip_registration=True)
+    made(data_dir=folder, file_format="array_record").download_and_prepare()
+    return folder
+
+
+def test_imagenet_of_tfds(small_imagenet):
+    train = data.load("imagenet", data_dir=small_imagenet, size=4)
+    assert train.images.shape == (3, 4, 4, 3) and train.classes == 1000
+    assert sorted(train.labels) == [0, 7, 14] and train.label_names[:2] == (
+        "n01440764",
+        "n01443537",
+    )
+    assert train.images[:, 0, 0, 0].tolist() == [20 * label // 7 for label in train.labels]
+    for name, split in (("imagenet2012", "test"), ("imagenet", "validation")):
+        test = data.load(name, split, data_dir=small_imagenet, size=4)
+        assert sorted(test.labels) == [21, 28]
+    assert len(data.load("imagenet", "test[:1]", data_dir=small_imagenet, size=4)) == 1
+
+
+def test_imagenet_needs_a_size_and_says_where_it_comes_from(tmp_path):
+    with pytest.raises(UserError, match="ImageNet differ in size: give a size to resize them to"):
+        data.load("imagenet")
+    with pytest.raises(UserError) as error:
+        data.load("imagenet", data_dir=tmp_path, size=32)
+    for words in ("tfds.builder('imagenet2012', ", "ILSVRC2012_img_val.tar", "train/CLASS/*.JPEG"):
+        assert words in str(error.value)
+    assert "\n" not in str(error.value) and list(tmp_path.iterdir()) == []
+
+
 def test_images_of_several_sizes_need_a_size(made):
     with pytest.raises(UserError, match="differ in shape .*give a size"):
         data.load("tenas_varied", data_dir=made)

@@ -9,6 +9,7 @@ import pytest
 from tenas_jax.networks import Network
 
 KEY = jax.random.key(0)
+pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 
 class Masked(nn.Module):
