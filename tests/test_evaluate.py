@@ -1,6 +1,5 @@
 """The evaluator: common random numbers, sharing, devices, bad input."""
 
-import functools
 import time
 
 import jax
@@ -13,20 +12,11 @@ from tenas_jax.data import Images
 from tenas_jax.errors import UserError
 from tenas_jax.evaluate import Evaluator
 from tenas_jax.metrics import METRICS, Metric
-from tenas_jax.networks import NETWORKS, NasBench201, Variant
 from tenas_jax.presets import protocol
 from tenas_jax.scores import Score
 
 SPACE = spaces.get("nas_bench_201")
-
-
-@pytest.fixture(scope="module")
-def small_network():
-    """One stage in place of three, so that compiling takes seconds."""
-    with pytest.MonkeyPatch.context() as patch:
-        small = Variant(functools.partial(NasBench201, stages=1), side_multiple=4)
-        patch.setitem(NETWORKS["nas_bench_201"], "ntk", small)
-        yield
+pytestmark = pytest.mark.usefixtures("quick_compilation", "small_network")
 
 
 def data(side: int = 8, constant: bool = False) -> Images:
@@ -42,10 +32,10 @@ def tiny(**changes):
     return protocol("reference", **options)
 
 
-def evaluator(devices: int = 1, per_device: int | None = None, seed: int = 0, **changes):
+def evaluator(devices=1, per_device=None, seed=0, images=None, **changes) -> Evaluator:
     return Evaluator(
         SPACE,
-        data(),
+        images or data(),
         tiny(**changes),
         seed=seed,
         devices=jax.devices()[:devices],
@@ -72,8 +62,19 @@ def scored(ev: Evaluator, some: list[np.ndarray], draw: int = 0, known=None) -> 
 
 
 @pytest.fixture(scope="module")
-def one_device(small_network):
+def one_device(quick_compilation, small_network):
     return evaluator()
+
+
+@pytest.fixture(scope="module")
+def eight_devices(quick_compilation, small_network):
+    return evaluator(devices=8)
+
+
+def compiled(ev: Evaluator, by: Evaluator) -> Evaluator:
+    """`ev` with the programs that another, of equal shapes and devices, has compiled."""
+    ev._programs.update(by._programs)
+    return ev
 
 
 @pytest.fixture(scope="module")
@@ -88,16 +89,16 @@ def assert_same(one: list[Score], two: list[Score], rtol: float):
         assert a.flags == b.flags
 
 
-def test_eight_devices_give_what_one_gives(alone, small_network):
+def test_eight_devices_give_what_one_gives(alone, eight_devices):
     assert len(jax.devices()) == 8
     # Ten masks over eight devices: a full block, and one with idle places.
-    assert_same(alone, scored(evaluator(devices=8), masks(10)), rtol=1e-5)
+    assert_same(alone, scored(eight_devices, masks(10)), rtol=1e-5)
 
 
-def test_no_device_is_idle_while_candidates_wait(small_network):
+def test_no_device_is_idle_while_candidates_wait(eight_devices):
     """Every block but the last is full, and the next is under way when the first score comes."""
-    ev = evaluator(devices=8, repeats=1)
-    scored(ev, masks(1))  # compiles
+    scored(eight_devices, masks(1))  # compiles, if it has not
+    ev = compiled(evaluator(devices=8, repeats=1), by=eight_devices)
     blocks, name = [], "condition_number"
     program = ev._programs[name]
 
@@ -114,7 +115,7 @@ def test_no_device_is_idle_while_candidates_wait(small_network):
     assert distinct == [8, 8, 4]
 
 
-def test_several_candidates_a_device_give_what_one_gives(alone, small_network):
+def test_several_candidates_a_device_give_what_one_gives(alone):
     assert_same(alone[:3], scored(evaluator(devices=1, per_device=3), masks(3)), rtol=1e-4)
 
 
@@ -124,9 +125,9 @@ def test_a_score_does_not_depend_on_its_company(alone, one_device):
     assert_same([alone[7], alone[2]], again, rtol=0)
 
 
-def test_draws_and_seeds_change_the_numbers(alone, one_device, small_network):
+def test_draws_and_seeds_change_the_numbers(alone, one_device):
     other_draw = scored(one_device, masks(1), draw=1)
-    other_seed = scored(evaluator(seed=1), masks(1))
+    other_seed = scored(compiled(evaluator(seed=1), by=one_device), masks(1))
     for other in (other_draw, other_seed):
         name = "condition_number"
         assert not np.allclose(other[0].values[name], alone[0].values[name])
@@ -159,12 +160,12 @@ def test_equal_architectures_are_scored_once_and_both_get_the_value(one_device):
     assert results[0][2] is results[1][2]
 
 
-def test_exact_keys_tell_equal_forms_apart(small_network):
+def test_exact_keys_tell_equal_forms_apart():
     ev = Evaluator(SPACE, data(), tiny(), seed=0, share_equal=False)
     assert len({ev.key(mask) for mask in masks(10)}) == 10
 
 
-def test_reference_keeps_weights_over_repeats_and_paper_draws_new_ones(small_network):
+def test_reference_keeps_weights_over_repeats_and_paper_draws_new_ones():
     for preset, same in (("reference", True), ("paper", False)):
         settings = protocol(preset, batch_size=4, repeats=2, patches=40)
         ev = Evaluator(SPACE, data(), settings, seed=0)
@@ -182,9 +183,9 @@ def test_times_are_told_apart(one_device, alone):
     assert all(score.seconds > 0 for score in alone)
 
 
-def test_a_constant_batch_is_flagged(small_network):
-    ev = Evaluator(SPACE, data(constant=True), tiny(augment=False), seed=0)
-    [score] = scored(ev, masks(1))
+def test_a_constant_batch_is_flagged(alone, one_device):
+    ev = evaluator(augment=False, images=data(constant=True))
+    [score] = scored(compiled(ev, by=one_device), masks(1))
     assert set(score.flags["condition_number"]) <= {"singular", "not positive", "not finite"}
     assert np.isnan(score.mean("condition_number"))
 
@@ -205,7 +206,7 @@ def test_a_constant_batch_is_flagged(small_network):
         (data(), {"batch_size": 65}, ["has 64 images", "65"]),
     ],
 )
-def test_bad_input_is_one_line(small_network, images, changes, words):
+def test_bad_input_is_one_line(images, changes, words):
     with pytest.raises(UserError) as error:
         Evaluator(SPACE, images, tiny(**changes), seed=0)
     for word in words:
@@ -214,12 +215,12 @@ def test_bad_input_is_one_line(small_network, images, changes, words):
 
 
 @pytest.mark.parametrize("seed", [-1, 2**32])
-def test_a_seed_out_of_range_is_named(small_network, seed):
+def test_a_seed_out_of_range_is_named(seed):
     with pytest.raises(UserError, match=f"from 0 to 4294967295, not {seed}"):
         evaluator(seed=seed)
 
 
-def test_weights_and_batches_both_depend_on_seed_and_draw(small_network):
+def test_weights_and_batches_both_depend_on_seed_and_draw():
     def inputs(seed: int, draw: int):
         params, batch, _ = evaluator(seed=seed)._draws.inputs("ntk", draw, 0)
         kernel = params["cells_0"]["edges_1<-0"]["nor_conv_3x3"]["conv"]["kernel"]
@@ -233,7 +234,7 @@ def test_weights_and_batches_both_depend_on_seed_and_draw(small_network):
         np.testing.assert_array_equal(a, b)
 
 
-def test_batches_are_as_the_protocol_says(small_network):
+def test_batches_are_as_the_protocol_says():
     kernel = {
         augment: evaluator(augment=augment)._draws.inputs("ntk", 0, 0)[1] for augment in (0, 1)
     }
@@ -249,7 +250,7 @@ def test_batches_are_as_the_protocol_says(small_network):
     assert regions.images.shape == (40, 3, 3, 1) and regions.labels is None
 
 
-def test_engine_chunk_and_classes_reach_the_metrics_of_the_kernel(small_network, monkeypatch):
+def test_engine_chunk_and_classes_reach_the_metrics_of_the_kernel(monkeypatch):
     seen = []
 
     def fn(network, params, batch, key, *, engine, chunk):
@@ -261,7 +262,7 @@ def test_engine_chunk_and_classes_reach_the_metrics_of_the_kernel(small_network,
     assert set(seen) == {("jacobian", 2, (4, 4))}  # four images, four classes
 
 
-def test_a_number_that_is_not_finite_is_flagged(small_network, monkeypatch):
+def test_a_number_that_is_not_finite_is_flagged(monkeypatch):
     def fn(network, params, batch, key):
         return jnp.log(0 * batch.images.sum())
 
@@ -271,7 +272,7 @@ def test_a_number_that_is_not_finite_is_flagged(small_network, monkeypatch):
     assert np.isnan(score.values["log_zero"]).all()
 
 
-def test_times_add_up(small_network, monkeypatch):
+def test_times_add_up(monkeypatch):
     """Each architecture has its share, and compiling is not running."""
 
     def fn(network, params, batch, key):
@@ -287,9 +288,9 @@ def test_times_add_up(small_network, monkeypatch):
     assert ev.run_seconds + ev.compile_seconds <= elapsed
 
 
-def test_a_batch_of_the_smallest_size_is_taken(small_network):
+def test_a_batch_of_the_smallest_size_is_taken():
     Evaluator(SPACE, data(), tiny(batch_size=2), seed=0)
 
 
-def test_a_cpu_device_takes_one_candidate_at_a_time(small_network):
+def test_a_cpu_device_takes_one_candidate_at_a_time():
     assert evaluator()._per_device == 1

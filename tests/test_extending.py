@@ -1,6 +1,5 @@
 """The examples of docs/extending.md, run as they stand there."""
 
-import functools
 import json
 import re
 from pathlib import Path
@@ -34,13 +33,6 @@ def registries():
     for table, names in zip(tables, before, strict=True):
         for name in set(table) - names:
             del table[name]
-
-
-@pytest.fixture
-def small_network(monkeypatch):
-    """One stage in place of three, so that compiling takes seconds."""
-    small = networks.Variant(functools.partial(networks.NasBench201, stages=1), side_multiple=4)
-    monkeypatch.setitem(networks.NETWORKS["nas_bench_201"], "ntk", small)
 
 
 def images() -> Images:

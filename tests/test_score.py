@@ -14,6 +14,7 @@ from tenas_jax.errors import UserError
 from tenas_jax.metrics import METRICS, Metric
 
 README = Path(__file__).parents[1] / "README.md"
+pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 
 class Net(nn.Module):

@@ -1,8 +1,6 @@
 """What commands do with the machine: devices, cache, flags of processes."""
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,8 +9,6 @@ import pytest
 
 from experiments import devices
 from tenas_jax.errors import UserError
-
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -75,36 +71,7 @@ def test_without_a_place_for_a_cache_there_is_none(monkeypatch, settings, tmp_pa
     assert settings == {}
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["--process=1"], "error: --process goes with --distributed\n"),
-        (["--coordinator=a:1"], "error: --coordinator goes with --distributed\n"),
-        (["--distributed", "--process=1"], "error: --coordinator is missing: give --coordinator"),
-        (
-            ["--distributed", "--coordinator=a:1", "--processes=2", "--process=2"],
-            "error: --process=2 must be below --processes=2\n",
-        ),
-        (
-            ["--distributed", "--coordinator=here", "--processes=2", "--process=0"],
-            "error: --coordinator must be HOST:PORT, not 'here'\n",
-        ),
-        (["--distributed", "--processes=0"], "error: flag --processes=0: 0 is not a positive"),
-    ],
-)
-def test_flags_that_do_not_fit_together_are_one_line(tmp_path, arguments, message):
-    workdir = tmp_path / "work"
-    done = subprocess.run(
-        [sys.executable, "-m", "experiments.search", "--config=configs/tenas_photos.py",
-         f"--workdir={workdir}", *arguments],
-        cwd=ROOT, capture_output=True, text=True,
-    )  # fmt: skip
-    assert done.returncode == 2
-    assert done.stderr.startswith(message) and done.stderr.count("\n") == 1
-    assert not workdir.exists()
-
-
-def test_an_abort_ends_with_a_clear_line():
+def test_an_abort_ends_with_a_clear_line(python):
     """As JAX's client aborts a process whose coordinator is gone, from a thread of its own."""
     code = (
         "import ctypes, threading, time\n"
@@ -114,7 +81,5 @@ def test_an_abort_ends_with_a_clear_line():
         "threading.Thread(target=ctypes.CDLL(None).abort).start()\n"
         "time.sleep(60)\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=50
-    )
+    done = python("-c", code)
     assert (done.returncode, done.stderr) == (1, f"error: {devices.LOST}\n")

@@ -1,21 +1,10 @@
 """The profile as a user runs it, on the smallest images."""
 
 import re
-import subprocess
-import sys
-from pathlib import Path
-
-ROOT = Path(__file__).parents[2]
 
 
-def test_it_says_arithmetic_speed_and_kinds(tmp_path):
-    done = subprocess.run(
-        [sys.executable, "-m", "experiments.profile", "--n=2", "--side=4", f"--trace={tmp_path}"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
+def test_it_says_arithmetic_speed_and_kinds(python, tmp_path):
+    done = python("-m", "experiments.profile", "--n=2", "--side=4", f"--trace={tmp_path}")
     assert done.returncode == 0, done.stderr
     first, second, *table = done.stdout.splitlines()
     assert re.match(r"kernel of N = 2: [\d.]+ s \(compile [\d.]+ s\), [\d.]+ GFLOP in prod", first)

@@ -14,6 +14,7 @@ from tenas_jax.metrics.linear_regions import count_distinct, pack
 from tenas_jax.networks import Network
 
 KEY = jax.random.key(0)
+pytestmark = pytest.mark.usefixtures("quick_compilation")
 ROWS = 12
 WIDTHS = [1, 2, 31, 32, 33, 63, 64, 65, 100, 200]
 

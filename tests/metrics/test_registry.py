@@ -18,6 +18,7 @@ EXPECTED = {
 }
 N = 6
 KEY = jax.random.key(0)
+pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 by_name = pytest.mark.parametrize("name", EXPECTED)
 

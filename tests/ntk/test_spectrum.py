@@ -9,6 +9,7 @@ from tenas_jax.ntk import FLAGS, conditioning, spectrum
 
 N = 8
 DTYPES = ["float32", "float64"]
+pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 
 @pytest.fixture(params=DTYPES)
