@@ -8,6 +8,7 @@ REQUIRED = [
     "jax>=0.10",
     "flax>=0.12",
     "optax>=0.2.5",
+    "orbax-checkpoint>=0.12.8",
     "neural-tangents==0.6.5",  # the last release; tenas_jax/ntk/_compat.py knows this one
     "numpy>=2.0",
     "absl-py>=2.1",
@@ -23,7 +24,9 @@ REQUIRED = [
     "tqdm>=4.66",
 ]
 PARQUET = ["pyarrow>=18.0"]
-TEST = ["pytest>=8.0", "pytest-xdist>=3.5", "hypothesis>=6.100", "ruff>=0.6", *PARQUET]
+TENSORBOARD = ["tensorboardX>=2.6"]
+TEST = ["pytest>=8.0", "pytest-xdist>=3.5", "hypothesis>=6.100", "ruff>=0.6"]
+TEST += [*PARQUET, *TENSORBOARD]
 
 setup(
     name="tenas_jax",
@@ -38,6 +41,7 @@ setup(
         "tpu": ["jax[tpu]>=0.10"],
         "cuda": ["jax[cuda13]>=0.10"],
         "parquet": PARQUET,
+        "tensorboard": TENSORBOARD,
         "test": TEST,
         "docs": ["mkdocs>=1.6"],
     },

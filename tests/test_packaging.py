@@ -28,6 +28,7 @@ def test_only_neural_tangents_is_pinned():
 def test_an_import_loads_nothing_slow():
     """TensorFlow above all, which is never imported; the others when they are used."""
     slow = "tensorflow tensorflow_datasets neural_tangents skimage matplotlib pandas scipy.stats"
+    slow += " orbax.checkpoint optax tensorboardX"
     code = (
         f"import sys, tenas_jax\nprint([name for name in {slow.split()!r} if name in sys.modules])"
     )
@@ -47,7 +48,16 @@ def test_only_one_module_touches_private_jax():
 
 # What each part may import: the parts before it alone. Single modules count as parts.
 ORDER = (
-    ("errors", "files", "json_values", "json_lines", "environment", "records", "processes"),
+    (
+        "errors",
+        "files",
+        "json_values",
+        "json_lines",
+        "environment",
+        "records",
+        "processes",
+        "device_loops",
+    ),
     ("spaces", "data", "ntk"),
     ("networks",),
     ("metrics",),

@@ -1,0 +1,89 @@
+"""Optimisers by Optax's names, and the learning rate that they follow."""
+
+import ast
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import optax
+
+from tenas_jax.errors import UserError, lookup, shorten, unknown
+from tenas_jax.train.recipe import Recipe
+
+# They take a learning rate, but a step needs more than gradients, or the rate may not vary.
+UNFIT = ("lbfgs", "noisy_sgd", "optimistic_adam", "polyak_sgd", "rprop", "sm3")
+
+
+def _fits(name: str, value: object) -> bool:
+    if name in UNFIT or name.startswith(("_", "scale_")) or not inspect.isfunction(value):
+        return False
+    return next(iter(inspect.signature(value).parameters), None) == "learning_rate"
+
+
+# name -> function of (learning_rate, options by keyword)
+OPTIMISERS: dict[str, Callable[..., optax.GradientTransformation]] = {
+    name: value for name, value in sorted(vars(optax).items()) if _fits(name, value)
+}
+
+
+def optimiser(recipe: Recipe, steps: int) -> optax.GradientTransformation:
+    """What turns gradients into updates of the parameters.
+
+    Gradients are clipped first. Weight decay is the optimiser's own where it has an option of that
+    name (`adamw`, `lion`); for all others it is added to the gradients, as in PyTorch's SGD. Either
+    way it applies to all parameters, biases and norms too, as in the recipes of both benchmarks.
+
+    Args:
+        recipe: names the optimiser.
+        steps: of the whole training.
+
+    Raises:
+        UserError: an unknown optimiser or option, or an option that the optimiser does not take.
+    """
+    build = lookup("optimizer", OPTIMISERS, recipe.optimizer)
+    valid = [name for name in inspect.signature(build).parameters if name != "learning_rate"]
+    options = _options(recipe.optimizer_options)
+    for name in options:
+        if name in ("learning_rate", "weight_decay"):
+            raise UserError(f"{name} is a field of the config, not one of optimizer_options")
+        if name not in valid:
+            raise unknown(f"option of {recipe.optimizer}", name, valid)
+    parts = [] if recipe.clip_norm is None else [optax.clip_by_global_norm(recipe.clip_norm)]
+    if "weight_decay" in valid:
+        options["weight_decay"] = recipe.weight_decay
+    elif recipe.weight_decay:
+        parts.append(optax.add_decayed_weights(recipe.weight_decay))
+    try:
+        return optax.chain(*parts, build(schedule(recipe, steps), **options))
+    except (TypeError, ValueError) as error:  # Optax looks at some options at once
+        raise UserError(f"{recipe.optimizer} does not take {options}: {error}") from error
+
+
+def schedule(recipe: Recipe, steps: int) -> optax.Schedule:
+    """The learning rate by step: up in a straight line, where asked for, and down along a cosine.
+
+    Args:
+        recipe: says how high and for how long.
+        steps: of the whole training; at this one the rate is 0.
+    """
+    warmup = round(recipe.warmup_epochs * steps / recipe.epochs)
+    falling = optax.cosine_decay_schedule(recipe.learning_rate, steps - warmup)
+    if not warmup:
+        return falling
+    rising = optax.linear_schedule(0.0, recipe.learning_rate, warmup)
+    return optax.join_schedules([rising, falling], [warmup])
+
+
+def _options(given: str | Mapping[str, Any]) -> dict[str, Any]:
+    """Options as a dict, from one or from text such as "momentum=0.9,nesterov=True"."""
+    if isinstance(given, Mapping):
+        return dict(given)
+    try:
+        call = ast.parse(f"f({given})", mode="eval").body
+        if not isinstance(call, ast.Call) or call.args or any(k.arg is None for k in call.keywords):
+            raise ValueError
+        return {k.arg: ast.literal_eval(k.value) for k in call.keywords}
+    except (SyntaxError, ValueError) as error:
+        raise UserError(
+            f"optimizer_options is {shorten(given)}; valid: NAME=VALUE,… as momentum=0.9"
+        ) from error

@@ -1,0 +1,129 @@
+"""How a network is trained: every choice but the network, the data and the seed, checked once."""
+
+import dataclasses
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax.numpy as jnp
+
+from tenas_jax.errors import UserError, lookup, shorten, unknown
+
+DTYPES = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
+
+
+def _whole(least: int) -> tuple[Callable[[Any], bool], str]:
+    def passes(value: Any) -> bool:
+        return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+    return passes, f"a whole number from {least}"
+
+
+def _number(above: float | None = None) -> tuple[Callable[[Any], bool], str]:
+    def passes(value: Any) -> bool:
+        real = isinstance(value, int | float) and not isinstance(value, bool)
+        return real and math.isfinite(value) and (value >= 0 if above is None else value > above)
+
+    return passes, "a number from 0" if above is None else f"a number above {above:g}"
+
+
+def _fraction(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 1
+
+
+def _boolean(value: Any) -> bool:
+    return isinstance(value, bool)
+
+
+# field -> (test, what passes it)
+FIELDS = {
+    "epochs": _whole(1),
+    "batch_size": _whole(2),
+    "learning_rate": _number(above=0),
+    "warmup_epochs": _number(),
+    "weight_decay": _number(),
+    "clip_norm": (lambda v: v is None or _number(above=0)[0](v), "a number above 0, or None"),
+    "label_smoothing": (_fraction, "a number from 0 to below 1"),
+    "auxiliary_weight": _number(),
+    "drop_path": (_fraction, "a number from 0 to below 1"),
+    "flip": (_boolean, "True, False"),
+    "pad": _whole(0),
+    "cutout": _whole(0),
+    "evaluate_every": _whole(1),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """How a network is trained.
+
+    Attributes:
+        epochs: passes over the training images.
+        batch_size: images of a step, over all devices. What an epoch has left over after its last
+            whole batch, other images each time, is not used.
+        learning_rate: at its highest; it falls to 0 along a cosine, a little in every step.
+        optimizer: a name in `optimisers.OPTIMISERS`.
+        optimizer_options: its keyword options, as a dict or as text: "momentum=0.9,nesterov=True".
+        warmup_epochs: over which the learning rate first rises from 0 in a straight line.
+        weight_decay: on all parameters; see `optimisers.optimiser`.
+        clip_norm: the global norm that gradients are scaled down to; None leaves them.
+        label_smoothing: the share of a label that is spread over all classes.
+        auxiliary_weight: of the auxiliary head's loss, where the network has one.
+        drop_path: probability of dropping a branch in the last epoch; it rises from 0 by the epoch.
+        flip: whether images are flipped left to right with chance 1/2.
+        pad: zeros around an image before it is cropped back at random; 0: no crops.
+        cutout: side of the square that is erased from each normalised image; 0: none.
+        dtype: of the computation, "float32" or "bfloat16"; parameters are float32.
+        evaluate_every: epochs from one evaluation to the next; the last one always has one.
+
+    Raises:
+        UserError: a value that its field does not take.
+    """
+
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    optimizer: str = "sgd"
+    optimizer_options: str | Mapping[str, Any] = ""
+    warmup_epochs: float = 0
+    weight_decay: float = 0.0
+    clip_norm: float | None = None
+    label_smoothing: float = 0.0
+    auxiliary_weight: float = 0.0
+    drop_path: float = 0.0
+    flip: bool = True
+    pad: int = 4
+    cutout: int = 0
+    dtype: str = "float32"
+    evaluate_every: int = 1
+
+    def __post_init__(self):
+        for name, (passes, valid) in FIELDS.items():
+            value = getattr(self, name)
+            if not passes(value):
+                raise UserError(f"{name} is {shorten(value)}; valid: {valid}")
+        lookup("dtype", DTYPES, self.dtype)
+        if self.warmup_epochs >= self.epochs:
+            raise UserError(
+                f"warmup_epochs is {self.warmup_epochs}; valid: less than the {self.epochs} epochs"
+            )
+
+    @classmethod
+    def of(cls, fields: Mapping[str, Any]) -> "Recipe":
+        """The recipe of a config's fields.
+
+        Raises:
+            UserError: an unknown field, one that is missing, or a bad value.
+        """
+        known = {field.name: field for field in dataclasses.fields(cls)}
+        for name in fields:
+            if name not in known:
+                raise unknown("config field", name, known)
+        for name, field in known.items():
+            if name not in fields and field.default is dataclasses.MISSING:
+                raise UserError(f"the config has no field {name!r}; valid: {', '.join(known)}")
+        return cls(**fields)
+
+    def drop_path_at(self, epoch: int) -> float:
+        """The probability of dropping a branch in an epoch, the first of which is 0."""
+        return self.drop_path * epoch / self.epochs

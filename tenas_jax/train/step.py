@@ -1,0 +1,161 @@
+"""One step of training, as a single program spread over all devices.
+
+The mesh has one axis, "data". Parameters lie on every device, and so do the images, as they were
+read; each device gathers, changes and passes through the network its share of a batch. Norms use
+the statistics of the whole batch, so that the result does not depend on the number of devices,
+but for rounding.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import optax
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+from tenas_jax.networks.lazy_init import lazy_init
+from tenas_jax.train.augmentation import crop, cutout, flip
+from tenas_jax.train.card import Card
+from tenas_jax.train.recipe import Recipe
+
+AXIS = "data"
+GOOD = -1  # `sums["bad_step"]` while all losses were finite
+
+# {"weights": {"params", "batch_stats"}, "rest": {"step", "opt_state", "sums"}}
+State = dict[str, Any]
+
+
+def initial_weights(module: nn.Module, card: Card, key: jax.Array) -> State:
+    """What is trained and kept: the network's parameters, of an auxiliary head too, and statistics.
+
+    Returns:
+        `{"params": ..., "batch_stats": ...}`, float32.
+    """
+    rngs = dict(zip(("params", "drop_path", "dropout"), jax.random.split(key, 3), strict=True))
+    variables = lazy_init(module, rngs, card.example(), train=True)
+    return {"params": variables["params"], "batch_stats": variables.get("batch_stats", {})}
+
+
+def initial_state(
+    module: nn.Module, optimiser: optax.GradientTransformation, card: Card, key: jax.Array
+) -> State:
+    """What a training starts from.
+
+    Returns:
+        `weights`, the network's variables; and `rest`: how many steps were done, the optimiser's
+        state, and sums over the steps of the epoch so far.
+    """
+    weights = initial_weights(module, card, key)
+    sums = {
+        "loss": jnp.zeros((), jnp.float32),
+        "correct": jnp.zeros((), jnp.int32),
+        "bad_step": jnp.full((), GOOD, jnp.int32),
+    }
+    rest = {
+        "step": jnp.zeros((), jnp.int32),
+        "opt_state": optimiser.init(weights["params"]),
+        "sums": sums,
+    }
+    return {"weights": weights, "rest": rest}
+
+
+def train_step(
+    module: nn.Module,
+    recipe: Recipe,
+    optimiser: optax.GradientTransformation,
+    card: Card,
+    mesh: Mesh,
+    steps_per_epoch: int,
+) -> Callable[[State, dict, jax.Array, jax.Array, jax.Array], State]:
+    """The jitted function of one step.
+
+    Args:
+        module: of the card.
+        recipe: how to train.
+        optimiser: of the recipe.
+        card: has the moments that images are normalised with.
+        mesh: the devices.
+        steps_per_epoch: after so many the sums start anew.
+
+    Returns:
+        `(state, data, indices, key, drop_path) -> state`, with data `{"images", "labels"}`, indices
+        int32 [batch_size] into them, a key that is the same for all steps, and the probability of
+        dropping a branch, float32 []. The state given is used up.
+    """
+    whole, split = (NamedSharding(mesh, spec) for spec in (PartitionSpec(), PartitionSpec(AXIS)))
+
+    def step(state: State, data: dict, indices: jax.Array, key: jax.Array, drop_path: jax.Array):
+        weights, rest = state["weights"], state["rest"]
+        keys = jax.random.split(jax.random.fold_in(key, rest["step"]), 3)
+        images = jax.lax.with_sharding_constraint(data["images"][indices], split)
+        labels = jax.lax.with_sharding_constraint(data["labels"][indices], split)
+        images = augment(keys[0], images, card, recipe)
+        rngs = {"drop_path": keys[1], "dropout": keys[2]}
+        # A network that never drops is not asked for the random numbers of it.
+        rate = drop_path if recipe.drop_path else 0.0
+
+        def loss_of(params):
+            variables = {"params": params, "batch_stats": weights["batch_stats"]}
+            (logits, auxiliary), changed = module.apply(
+                variables, images, train=True, drop_path=rate, rngs=rngs, mutable=["batch_stats"]
+            )
+            loss = mean_loss(logits, labels, recipe.label_smoothing)
+            if auxiliary is not None and recipe.auxiliary_weight:
+                more = mean_loss(auxiliary, labels, recipe.label_smoothing)
+                loss = loss + recipe.auxiliary_weight * more
+            return loss, (logits, changed.get("batch_stats", {}))
+
+        (loss, (logits, batch_stats)), gradients = jax.value_and_grad(loss_of, has_aux=True)(
+            weights["params"]
+        )
+        updates, opt_state = optimiser.update(gradients, rest["opt_state"], weights["params"])
+        params = optax.apply_updates(weights["params"], updates)
+        correct = (logits.argmax(-1) == labels).sum(dtype=jnp.int32)
+        sums = _add(rest["sums"], rest["step"], loss, correct, steps_per_epoch)
+        return {
+            "weights": {"params": params, "batch_stats": batch_stats},
+            "rest": {"step": rest["step"] + 1, "opt_state": opt_state, "sums": sums},
+        }
+
+    return jax.jit(
+        step,
+        in_shardings=(whole, whole, split, whole, whole),
+        out_shardings=whole,
+        donate_argnums=0,
+    )
+
+
+def augment(key: jax.Array, images: jax.Array, card: Card, recipe: Recipe) -> jax.Array:
+    """Raw images as the network sees them in training: float32 [N, H, W, C].
+
+    Crops are padded before and squares erased after the images are normalised, as in PyTorch's
+    usual pipeline.
+    """
+    keys = jax.random.split(key, 3)
+    unit = 255.0 if images.dtype == jnp.uint8 else 1.0
+    images = crop(keys[0], images, recipe.pad)
+    images = flip(keys[1], images) if recipe.flip else images
+    return cutout(keys[2], card.normalise(images, unit), recipe.cutout)
+
+
+def mean_loss(logits: jax.Array, labels: jax.Array, smoothing: float) -> jax.Array:
+    """The mean cross-entropy of logits [N, classes] with labels int32 [N], some of it smoothed.
+
+    With smoothing s, a label counts for 1 - s and each class for s / classes more.
+    """
+    log_p = jax.nn.log_softmax(logits)
+    own = jnp.take_along_axis(log_p, labels[:, None], axis=1).mean()
+    return -((1 - smoothing) * own + smoothing * log_p.mean())
+
+
+def _add(sums: dict, step: jax.Array, loss: jax.Array, correct: jax.Array, every: int) -> dict:
+    """The sums of an epoch with one step more; `bad_step` is the first whose loss is not finite."""
+    fresh = step % every == 0
+    first_bad = (sums["bad_step"] == GOOD) & ~jnp.isfinite(loss)
+    return {
+        "loss": jnp.where(fresh, 0.0, sums["loss"]) + loss,
+        "correct": jnp.where(fresh, 0, sums["correct"]) + correct,
+        "bad_step": jnp.where(first_bad, step, sums["bad_step"]),
+    }

@@ -1,0 +1,107 @@
+"""A training as a config asks for it: which network, on which images, by which recipe."""
+
+import dataclasses
+import importlib.util
+import os
+import pathlib
+from collections.abc import Mapping
+from typing import Any
+
+from tenas_jax import data, spaces
+from tenas_jax.data import Images
+from tenas_jax.errors import UserError, shorten, unknown
+from tenas_jax.json_values import read_object
+from tenas_jax.records import Workdir, folder
+from tenas_jax.train.card import Card
+from tenas_jax.train.loop import Training
+from tenas_jax.train.recipe import Recipe
+
+# Fields of a config that are not fields of a recipe.
+TASK = ("space", "arch", "network", "seed", "data", "split", "test_split", "data_dir", "size",
+        "limit", "test_limit", "checkpoint_every", "tensorboard", "cpu_devices")  # fmt: skip
+# What does not change what is asked for.
+IGNORED = ("data_dir", "checkpoint_every", "tensorboard", "cpu_devices")
+RECIPE = tuple(field.name for field in dataclasses.fields(Recipe))
+RESULT = "result.json"  # of a search, and of a training
+
+
+def checked(config: Mapping[str, Any], from_search: str | None = None) -> dict[str, Any]:
+    """A config with every field looked at, and the architecture as its space writes it.
+
+    Args:
+        config: has the fields `TASK` and those of a recipe.
+        from_search: the workdir of a finished search whose result is trained, instead of `arch`.
+
+    Raises:
+        UserError: a field is unknown, missing or bad; no architecture, or two different ones.
+    """
+    for name in config:
+        if name not in TASK + RECIPE:
+            raise unknown("config field", name, TASK + RECIPE)
+    for name in TASK:
+        if name not in config:
+            raise UserError(f"the config has no field {name!r}; valid: {', '.join(TASK)}")
+    Recipe.of({name: value for name, value in config.items() if name not in TASK})
+    every = config["checkpoint_every"]
+    if every is not None and not (type(every) is int and every >= 1):
+        raise UserError(f"checkpoint_every is {shorten(every)}; valid: whole numbers from 1, None")
+    if config["tensorboard"] and importlib.util.find_spec("tensorboardX") is None:
+        raise UserError("tensorboard needs tensorboardX: pip install 'tenas_jax[tensorboard]'")
+    space = spaces.get(config["space"])
+    texts = [] if config["arch"] is None else [config["arch"]]
+    if from_search is not None:
+        texts.append(found_by(from_search, space.name))
+    archs = {space.to_string(space.parse(text)) for text in texts}
+    if not archs:
+        raise UserError("what to train is not said: give --config.arch=ARCH or --from_search=DIR")
+    if len(archs) > 1:
+        raise UserError(f"config.arch is not what was found in {from_search}; give one of the two")
+    return {**config, "arch": archs.pop()}
+
+
+def found_by(workdir: str | os.PathLike, space: str) -> str:
+    """The architecture that a finished search has found.
+
+    Raises:
+        UserError: `workdir` holds no search, one that is not finished, or one of another space.
+    """
+    record = Workdir.read(workdir)
+    if "strategy" not in record.config:
+        raise UserError(f"the run in {record.path} is no search")
+    other = record.config.get("space")
+    if other != space:
+        raise UserError(f"the search in {record.path} is of {other}, the config's space is {space}")
+    result = read_object(record.path / RESULT)
+    if result is None or not isinstance(result.get("arch"), str):
+        raise UserError(f"the search in {record.path} is not finished; start it again to go on")
+    return result["arch"]
+
+
+def load_images(config: Mapping[str, Any]) -> tuple[Images, Images]:
+    """The images that a config names, to train on and to evaluate on.
+
+    Raises:
+        UserError: they cannot be read.
+    """
+    common = {"data_dir": config["data_dir"], "size": config["size"]}
+    return (
+        data.load(config["data"], config["split"], limit=config["limit"], **common),
+        data.load(config["data"], config["test_split"], limit=config["test_limit"], **common),
+    )
+
+
+def prepared(config: Mapping[str, Any], train: Images, test: Images) -> Training:
+    """The training of a checked config.
+
+    Raises:
+        UserError: what `Training` raises.
+    """
+    card = Card.of(config["space"], config["arch"], config["network"], train)
+    recipe = Recipe.of({name: value for name, value in config.items() if name in RECIPE})
+    return Training(card, recipe, train, test, seed=config["seed"])
+
+
+def is_finished(workdir: str | os.PathLike) -> bool:
+    """Whether a training in this folder, if there is any, has come to its end."""
+    path: pathlib.Path = folder(workdir)
+    return (path / RESULT).exists()

@@ -1,0 +1,32 @@
+"""Random architectures of the size of a given one."""
+
+import pytest
+
+from tenas_jax import spaces
+from tenas_jax.errors import UserError
+from tenas_jax.train import Card, rivals
+from tenas_jax.train.rivals import parameters, same_size
+
+SPACE = spaces.get("nas_bench_201")
+ARCH = "|nor_conv_3x3~0|+|nor_conv_3x3~0|skip_connect~1|+|skip_connect~0|nor_conv_1x1~1|none~2|"
+NETWORK = {"channels": 4, "depth": 1}
+
+pytestmark = pytest.mark.usefixtures("one_stage")
+
+
+def test_as_many_parameters_and_no_two_alike(train_images):
+    found = same_size("nas_bench_201", ARCH, NETWORK, train_images, count=3, seed=1)
+    sizes = [
+        parameters(Card.of("nas_bench_201", arch, NETWORK, train_images)) for arch in (ARCH, *found)
+    ]
+    assert all(abs(size - sizes[0]) <= 0.05 * sizes[0] for size in sizes)
+    assert len({SPACE.canonical(SPACE.parse(arch)) for arch in (ARCH, *found)}) == 4
+    more = same_size("nas_bench_201", ARCH, NETWORK, train_images, count=2, seed=1)
+    assert more == found[:2], "the first stay the same when others are asked for"
+
+
+def test_a_size_of_which_there_is_none_other(train_images, monkeypatch):
+    largest = SPACE.to_string([[3] * 6])
+    monkeypatch.setattr(rivals, "TRIES", 5)
+    with pytest.raises(UserError, match="only 0 of 2 random architectures .* ask for fewer"):
+        same_size("nas_bench_201", largest, NETWORK, train_images, count=2, seed=1)
