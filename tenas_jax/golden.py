@@ -21,7 +21,7 @@ from tenas_jax.errors import UserError
 from tenas_jax.metrics import Batch, linear_regions
 from tenas_jax.metrics.relu_patterns import relu_inputs
 from tenas_jax.networks import NETWORKS, Network, Params, variant
-from tenas_jax.networks.darts import BY_SOURCE, FROM_INPUTS
+from tenas_jax.networks.darts_edges import BY_SOURCE, FROM_INPUTS
 from tenas_jax.ntk import ntk
 
 TOLERANCES = {"float64": 1e-6, "float32": 1e-3}

@@ -8,7 +8,16 @@ from flax import traverse_util
 
 from tenas_jax.metrics.relu_patterns import relu_inputs
 from tenas_jax.networks import Network, variant
-from tenas_jax.networks.darts import AVERAGE, BY_SOURCE, DIL_5X5, EDGES, INPUTS, MAX, SEP_3X3, SKIP
+from tenas_jax.networks.darts_edges import (
+    AVERAGE,
+    BY_SOURCE,
+    DIL_5X5,
+    EDGES,
+    INPUTS,
+    MAX,
+    SEP_3X3,
+    SKIP,
+)
 from tenas_jax.spaces import SPACES
 
 SPACE = SPACES["darts"]
@@ -164,6 +173,36 @@ def test_a_relu_that_no_operation_needs_is_off(relus):
     # Two operations on one state read one ReLU.
     both = single((1, 2, 0, DIL_5X5), (1, 3, 0, DIL_5X5))
     assert relus(both) == relus(single((1, 2, 0, DIL_5X5)))
+
+
+def most_axes(program) -> int:
+    """Of any array that is summed in a program, at any depth."""
+    most = 0
+    for eqn in program.eqns:
+        if eqn.primitive.name == "reduce_sum":
+            most = max(most, eqn.invars[0].aval.ndim)
+        for inner in jax.tree.leaves(list(eqn.params.values())):
+            inner = getattr(inner, "jaxpr", inner)
+            if hasattr(inner, "eqns"):
+                most = max(most, most_axes(inner))
+    return most
+
+
+def test_no_array_of_seven_axes_is_summed(images, params):
+    """XLA's CPU back end (jaxlib 0.10.2) crashes in some such sums that it fuses with a product.
+
+    The axis of many cotangents counts as well.
+    """
+    network = Network(variant("darts", "thin").build(form="condensed"), jnp.asarray(SUPERNET))
+
+    def backward(params, cotangents):
+        logits, pullback = jax.vjp(lambda p: network(p, images).sum(-1), params)
+        return jax.vmap(pullback)(cotangents)
+
+    program = jax.make_jaxpr(backward)(params, jnp.eye(len(images)))
+    assert most_axes(program.jaxpr) == 6
+    seven = jax.make_jaxpr(jax.jit(lambda x: x.reshape((1,) * 6 + (-1,)).sum()))(images)
+    assert most_axes(seven.jaxpr) == 7
 
 
 def test_an_operation_that_is_off_has_no_part(images, params):
