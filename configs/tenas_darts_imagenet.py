@@ -3,7 +3,8 @@
 Chen, Gong and Wang, 2021, arXiv:2102.11535, with the released program's settings (preset
 `reference`): 3 repeats of N = 24 images, 2 operations pruned on an edge and round, 444 removals
 scored. `imagenet` is TFDS's `imagenet2012`; `--config.data=DIR` reads a folder `train/CLASS/*.JPEG`
-instead. A search draws at most 1,440 images, so 10,000 are read of the 1.28 million (`limit`).
+instead. Of the 1.28 million images the first 10,000 are read (`limit`), of which a search takes 30
+batches. Not run on ImageNet here.
 
     python -m experiments.search --config=configs/tenas_darts_imagenet.py \
         --workdir=runs/darts_imagenet_search --config.data_dir=DIR
