@@ -21,7 +21,7 @@ def get_config() -> ConfigDict:
     options.per_round = placeholder(int)  # operations pruned on an edge and round (pruning: 1)
     config.preset = "reference"  # `reference` (the released program) or `paper`
     config.seed = 0  # of weights and batches
-    config.data = "cifar10"  # photos, cifar10, cifar100, any TFDS name, or a file.npz
+    config.data = "cifar10"  # photos, cifar10, any TFDS name, a file.npz, a folder
     config.split = "train"  # which part of the data batches are drawn from
     config.data_dir = placeholder(str)  # TFDS folder; None is TFDS's own default
     config.size = placeholder(int)  # side that images are resized to; None leaves them

@@ -21,7 +21,7 @@ def get_config() -> ConfigDict:
     config.arch = placeholder(str)  # as its space writes it; None with --from_search
     config.network = ConfigDict({"channels": 16, "depth": 5})  # how large: see networks/derived
     config.seed = 0  # of weights, order and augmentation
-    config.data = "cifar10"  # photos, cifar10, cifar100, any TFDS name, or a file.npz
+    config.data = "cifar10"  # photos, cifar10, any TFDS name, a file.npz, a folder
     config.split = "train"  # which part is trained on
     config.test_split = "test"  # which part it is evaluated on
     config.data_dir = placeholder(str)  # TFDS folder; None is TFDS's own default
@@ -30,7 +30,7 @@ def get_config() -> ConfigDict:
     config.test_limit = placeholder(int)  # examples read to evaluate on; None reads all
     config.epochs = 200  # passes over the training images
     config.batch_size = 256  # images of a step, over all devices
-    config.optimizer = "sgd"  # any of Optax's that takes a learning rate: adamw, lion, …
+    config.optimizer = "sgd"  # any of Optax's that needs gradients alone: adamw, …
     config.optimizer_options = "momentum=0.9,nesterov=True"  # its keyword options
     config.learning_rate = 0.1  # at its highest; it falls to 0 along a cosine
     config.warmup_epochs = 0.0  # over which it first rises from 0

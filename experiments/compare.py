@@ -42,8 +42,10 @@ def main(argv: list[str]) -> None:
     )
     archs = {"found": config["arch"]}
     archs |= {f"random-{number}": rival for number, rival in enumerate(rivals)}
-    # More random ones may be asked for later; the first stay the same.
-    with Workdir.open(FLAGS.workdir, config, ignore=task.IGNORED) as record:
+    # More random ones may be asked for later; the first stay the same. The name of the command
+    # keeps a training out of this folder, whose result it would take for its own.
+    own = {"command": "compare", **config}
+    with Workdir.open(FLAGS.workdir, own, ignore=task.IGNORED) as record:
         results = {
             name: run({**config, "arch": arch}, str(pathlib.Path(record.path, name)), images)
             for name, arch in archs.items()

@@ -32,5 +32,8 @@ def lookup(kind: str, table: Mapping[str, T], name: str) -> T:
 
 def shorten(value: object) -> str:
     """`repr`, cut to what fits a line."""
-    text = repr(value)
+    try:
+        text = repr(value)
+    except ValueError:  # a whole number of thousands of digits
+        text = f"a long {type(value).__name__}"
     return text if len(text) <= 120 else f"{text[:117]}..."

@@ -25,7 +25,7 @@ def _pruning(space: Space, protocol: Protocol, *, per_round: int = 1) -> Pruning
 STRATEGIES: dict[str, Callable[..., Strategy]] = {"pruning": _pruning}
 
 
-def strategy(name: str, space: Space, protocol: Protocol, **options) -> Strategy:
+def strategy(name: str, space: Space, protocol: Protocol, /, **options) -> Strategy:
     """A fresh strategy by name.
 
     Args:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from tenas_jax.errors import UserError, unknown
+from tenas_jax.errors import UserError, shorten, unknown
 from tenas_jax.spaces.forms import least_text
 from tenas_jax.spaces.genotype import Genotype, read_genotype
 from tenas_jax.spaces.space import Edge, Space
@@ -208,16 +208,15 @@ class Darts(Space):
     def _edge(self, name: str, node: int, pair: object) -> tuple[int, int]:
         """The numbers of the edge and the operation of one of a genotype's pairs."""
         if not (isinstance(pair, list | tuple) and len(pair) == 2):
-            raise UserError(f"{name}: node {node} has {pair!r:.60}; valid: ('OPERATION', STATE)")
+            raise UserError(f"{name}: node {node} has {shorten(pair)}; valid: ('OPERATION', STATE)")
         operation, state = pair
         valid = self.operations[1:]
         if operation not in valid:
-            raise UserError(
-                f"{name}, node {node}: {unknown('operation', str(operation)[:60], valid)}"
-            )
+            word = operation[:60] if isinstance(operation, str) else shorten(operation)
+            raise UserError(f"{name}, node {node}: {unknown('operation', word, valid)}")
         if type(state) is not int or not 0 <= state < node:
             raise UserError(
-                f"{name}: node {node} reads state {state!r:.60}; valid: 0 to {node - 1}"
+                f"{name}: node {node} reads state {shorten(state)}; valid: 0 to {node - 1}"
             )
         return self.edges.index((node, state)), self.operations.index(operation)
 

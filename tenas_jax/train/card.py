@@ -158,7 +158,25 @@ class Card:
             raise UserError(f"{workdir} holds no training, or one that has not begun (no {FILE})")
         if stored.keys() != WORDS.keys():
             raise UserError(f"cannot read {workdir / FILE}: its fields are not {', '.join(WORDS)}")
-        return cls(**stored)
+        card = cls(**stored)
+        if not card._is_sound():
+            raise UserError(f"cannot read {workdir / FILE}: a value in it is damaged")
+        return card
+
+    def _is_sound(self) -> bool:
+        """Whether fields that were read from a file have the types and lengths of a card's."""
+        numbers, lists = (self.mean, self.std), (self.image_shape, self.label_names)
+        return (
+            isinstance(self.space, str)
+            and isinstance(self.arch, str)
+            and isinstance(self.network, Mapping)
+            and all(isinstance(value, list) for value in (*numbers, *lists))
+            and len(self.image_shape) == 3
+            and all(type(side) is int and side > 0 for side in self.image_shape)
+            and len(self.label_names) == self.classes
+            and all(len(value) == self.image_shape[2] for value in numbers)
+            and all(isinstance(x, float | int) for value in numbers for x in value)
+        )
 
 
 def _size(shape: Sequence[int]) -> str:

@@ -45,6 +45,8 @@ class Checkpoints:
         """
         self.path, self._card, self._read_only = pathlib.Path(path).absolute(), card, read_only
         self._saving: int | None = None
+        if self.path.exists() and not self.path.is_dir():
+            raise UserError(f"{self.path} is no folder of checkpoints")
         if read_only and not self.path.is_dir():
             raise UserError(f"there is no checkpoint in {self.path}")
         self._quiet = Quiet()
@@ -80,9 +82,9 @@ class Checkpoints:
         if step in self.steps():
             return
         host = {item: jax.tree.map(np.array, state[item]) for item in (WEIGHTS, REST)}
+        self._saving = step
         self._check_finite(host, step)
         checksums = {item: checksum(tree) for item, tree in host.items()}
-        self._saving = step
         with self._failures():
             self._manager.save(
                 step,
@@ -101,6 +103,12 @@ class Checkpoints:
         """
         with self._failures():
             self._manager.wait_until_finished()
+
+    def remove(self, step: int) -> None:
+        """Drops the checkpoint of a step, if there is one, once it is written."""
+        self.wait()
+        if step in self.steps():
+            self._manager.delete(step)
 
     def newest(self, **templates: Any) -> tuple[int, dict[str, Any]] | None:
         """The newest checkpoint that is whole, None where there is none at all.

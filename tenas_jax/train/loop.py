@@ -14,6 +14,7 @@ from tenas_jax.networks.derived import count_macs
 from tenas_jax.records import Workdir
 from tenas_jax.train.card import Card
 from tenas_jax.train.checkpoints import Checkpoints
+from tenas_jax.train.epoch_records import recorded_epochs
 from tenas_jax.train.evaluate import Evaluation, evaluator
 from tenas_jax.train.hooks import Hooks
 from tenas_jax.train.optimisers import optimiser, schedule
@@ -105,13 +106,14 @@ class Training:
         hooks = hooks or Hooks()
         state, step = self._resume(checkpoints)
         train, test = self._on_devices(self._train), self._on_devices(self._test)
-        recorded = {record["epoch"] for record in workdir.records()}
+        recorded = recorded_epochs(workdir)
         evaluation, seconds, images = None, 0.0, 0
         while True:
             if step and step % self.steps_per_epoch == 0:
                 epoch = step // self.steps_per_epoch
                 if self._is_evaluated(epoch):
                     evaluation = self._evaluate(state["weights"], test)
+                    self._look_at(evaluation, step, checkpoints)
                 if epoch not in recorded:
                     record = self._record(state, step, evaluation, seconds, images)
                     workdir.append(record)
@@ -179,13 +181,18 @@ class Training:
         bad = int(state["rest"]["sums"]["bad_step"])
         if bad != GOOD:
             checkpoints.wait()
-            kept = checkpoints.steps()
-            words = (
-                f"the checkpoint of step {kept[0]} is kept" if kept else "there is no checkpoint"
-            )
             raise UserError(
                 f"the loss is not finite in step {bad + 1}, epoch "
-                f"{bad // self.steps_per_epoch + 1}; {words} (a lower learning_rate may help)"
+                f"{bad // self.steps_per_epoch + 1}; {_kept(checkpoints)}"
+            )
+
+    def _look_at(self, evaluation: Evaluation, step: int, checkpoints: Checkpoints) -> None:
+        """`UserError` if the test loss is not finite; the checkpoint of such weights is dropped."""
+        if not np.isfinite(evaluation.loss):
+            checkpoints.remove(step)
+            raise UserError(
+                f"the test loss is not finite after step {step}, epoch "
+                f"{step // self.steps_per_epoch}; {_kept(checkpoints)}"
             )
 
     def _is_evaluated(self, epoch: int) -> bool:
@@ -242,3 +249,9 @@ class Training:
         seed = self._seed
         if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed < 2**32:
             raise UserError(f"the seed is {shorten(seed)}; valid: from 0 to {2**32 - 1}")
+
+
+def _kept(checkpoints: Checkpoints) -> str:
+    steps = checkpoints.steps()
+    words = f"the checkpoint of step {steps[0]} is kept" if steps else "there is no checkpoint"
+    return f"{words} (a lower learning_rate may help)"

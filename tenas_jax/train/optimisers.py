@@ -5,6 +5,8 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 import optax
 
 from tenas_jax.errors import UserError, lookup, shorten, unknown
@@ -40,6 +42,11 @@ def optimiser(recipe: Recipe, steps: int) -> optax.GradientTransformation:
     Raises:
         UserError: an unknown optimiser or option, or an option that the optimiser does not take.
     """
+    if recipe.optimizer in UNFIT:
+        raise UserError(
+            f"optimizer {recipe.optimizer!r} needs more than gradients, or a constant rate; "
+            f"valid: {', '.join(OPTIMISERS)}"
+        )
     build = lookup("optimizer", OPTIMISERS, recipe.optimizer)
     valid = [name for name in inspect.signature(build).parameters if name != "learning_rate"]
     options = _options(recipe.optimizer_options)
@@ -53,10 +60,18 @@ def optimiser(recipe: Recipe, steps: int) -> optax.GradientTransformation:
         options["weight_decay"] = recipe.weight_decay
     elif recipe.weight_decay:
         parts.append(optax.add_decayed_weights(recipe.weight_decay))
+    rate = schedule(recipe, steps)
     try:
-        return optax.chain(*parts, build(schedule(recipe, steps), **options))
-    except (TypeError, ValueError) as error:  # Optax looks at some options at once
-        raise UserError(f"{recipe.optimizer} does not take {options}: {error}") from error
+        found = optax.chain(*parts, build(rate, **options))
+        jax.eval_shape(_one_step(found), jnp.zeros((2, 2)))
+    except Exception as error:  # Optax looks at options in many ways, some of them in a step alone
+        reason = str(error).split("\n")[0]
+        raise UserError(f"{recipe.optimizer} does not take {shorten(options)}: {reason}") from error
+    return found
+
+
+def _one_step(optimiser: optax.GradientTransformation) -> Callable[[jax.Array], jax.Array]:
+    return lambda w: optimiser.update({"w": w}, optimiser.init({"w": w}), {"w": w})[0]["w"]
 
 
 def schedule(recipe: Recipe, steps: int) -> optax.Schedule:
@@ -65,8 +80,15 @@ def schedule(recipe: Recipe, steps: int) -> optax.Schedule:
     Args:
         recipe: says how high and for how long.
         steps: of the whole training; at this one the rate is 0.
+
+    Raises:
+        UserError: the rise leaves no step.
     """
     warmup = round(recipe.warmup_epochs * steps / recipe.epochs)
+    if warmup >= steps:
+        raise UserError(
+            f"warmup_epochs is {recipe.warmup_epochs}: all {steps} steps; valid: what leaves some"
+        )
     falling = optax.cosine_decay_schedule(recipe.learning_rate, steps - warmup)
     if not warmup:
         return falling

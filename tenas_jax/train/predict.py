@@ -9,10 +9,11 @@ import numpy as np
 
 from tenas_jax.data.image_file import read_image
 from tenas_jax.data.resizing import resize_raw
-from tenas_jax.errors import UserError
+from tenas_jax.errors import UserError, shorten
 from tenas_jax.records import Workdir
 from tenas_jax.train.card import Card
 from tenas_jax.train.checkpoints import FOLDER, Checkpoints
+from tenas_jax.train.recipe import DTYPES
 from tenas_jax.train.step import initial_weights
 
 
@@ -37,7 +38,10 @@ class Predictor:
         self.card = Card.read(record.path)
         asked = {name: record.config.get(name) for name in ("space", "arch", "network")}
         self.card.check_same(asked, f"the config in {record.path}")
-        module = self.card.module(record.config.get("dtype", "float32"))
+        dtype = record.config.get("dtype", "float32")
+        if dtype not in list(DTYPES):
+            raise UserError(f"the config in {record.path} is damaged: dtype is {shorten(dtype)}")
+        module = self.card.module(dtype)
         weights = jax.eval_shape(
             functools.partial(initial_weights, module, self.card), jax.random.key(0)
         )
@@ -60,10 +64,12 @@ class Predictor:
             top: how many classes; all where there are fewer.
 
         Raises:
-            UserError: the image cannot be read.
+            UserError: the image cannot be read, or the network gives it no finite probabilities.
         """
         pixels = fit(read_image(path), self.card)
         [shares] = self.probabilities(pixels[None])
+        if not np.isfinite(shares).all():
+            raise UserError(f"the network of step {self.step} gives no finite probabilities")
         best = np.argsort(-shares, kind="stable")[:top]
         return [(self.card.label_names[i], float(shares[i])) for i in best]
 

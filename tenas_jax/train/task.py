@@ -11,6 +11,7 @@ from tenas_jax import data, spaces
 from tenas_jax.data import Images
 from tenas_jax.errors import UserError, shorten, unknown
 from tenas_jax.json_values import read_object
+from tenas_jax.networks.derived import size_fields
 from tenas_jax.records import Workdir, folder
 from tenas_jax.train.card import Card
 from tenas_jax.train.loop import Training
@@ -41,6 +42,12 @@ def checked(config: Mapping[str, Any], from_search: str | None = None) -> dict[s
     for name in TASK:
         if name not in config:
             raise UserError(f"the config has no field {name!r}; valid: {', '.join(TASK)}")
+    network = config["network"]
+    if not isinstance(network, Mapping):
+        raise UserError(f"network is {shorten(network)}; valid: size fields of the network by name")
+    for name in network:
+        if name not in (valid := size_fields(config["space"])):
+            raise unknown(f"size field of {config['space']}", name, valid)
     Recipe.of({name: value for name, value in config.items() if name not in TASK})
     every = config["checkpoint_every"]
     if every is not None and not (type(every) is int and every >= 1):

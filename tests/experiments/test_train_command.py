@@ -208,3 +208,12 @@ def test_a_comparison_with_random_ones_of_its_size(commands, place, flags, whole
     again = commands.run("compare", *arguments, "--random=1")
     assert again.returncode == 0 and again.stderr.count("is finished; its result:") == 2
     assert json.loads((place / "compare" / "result.json").read_text()) == result
+    # A training there would take that result for its own, and a comparison overwrite a training's.
+    training = flags("compare", f"--config.arch={ARCH}", "--config.epochs=1")
+    refused = commands.run("train", *training).mistake
+    assert "another config" in refused and "command" in refused
+    before = (place / "whole" / "result.json").read_text()
+    arguments = flags("whole", f"--from_search={place / 'search'}")
+    refused = commands.run("compare", *arguments, "--random=1")
+    assert refused.returncode == 2 and "another config: command: absent there" in refused.stderr
+    assert (place / "whole" / "result.json").read_text() == before

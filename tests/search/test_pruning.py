@@ -184,6 +184,9 @@ def test_what_a_strategy_does_not_know():
         strategy("prunning", SPACE, settings)
     with pytest.raises(UserError, match="option of strategy pruning 'per_raund' .*'per_round'"):
         strategy("pruning", SPACE, settings, per_raund=2)
+    for name in ("space", "protocol", "name"):
+        with pytest.raises(UserError, match=f"option of strategy pruning '{name}'"):
+            strategy("pruning", SPACE, settings, **{name: 1})
     for value in (0, -1, 1.0, True, "2"):
         with pytest.raises(UserError, match="per_round is .*valid: whole numbers from 1"):
             strategy("pruning", SPACE, settings, per_round=value)

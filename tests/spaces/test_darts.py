@@ -113,10 +113,12 @@ def with_pair(place, pair):
         (with_pair(3, ("skip_connect",)), "node 3 has .*valid: .'OPERATION', STATE"),
         (with_pair(3, 7), "node 3 has 7"),
         (with_pair(3, ({}, 1)), "node 3: unknown operation"),
+        (with_pair(0, ("skip_connect", 16**5000)), "node 2 reads state a long int"),
     ],
 )
 def test_a_bad_genotype_is_one_clear_line(genotype, message):
-    for read in (SPACE.from_genotype, lambda genotype: SPACE.parse(repr(genotype))):
+    texts = [] if "long" in message else [lambda genotype: SPACE.parse(repr(genotype))]
+    for read in (SPACE.from_genotype, *texts):
         with pytest.raises(UserError, match=message) as caught:
             read(genotype)
         assert "\n" not in str(caught.value) and len(str(caught.value)) < 400

@@ -175,6 +175,10 @@ def test_numbers_that_are_not_finite_are_not_saved(folder, card):
         with pytest.raises(UserError) as error:
             checkpoints.save(40, state)
         assert checkpoints.steps() == [30, 20]
+        checkpoints.save(40, state_of(40))
+        state["rest"] = state_of(50)["rest"]
+        with pytest.raises(UserError, match="after step 50; the checkpoint of step 40 is kept"):
+            checkpoints.save(50, state)  # not the one before it
     words = "weights/params/dense/kernel is not finite after step 40; the checkpoint of step 30"
     assert words in str(error.value)
 
@@ -203,7 +207,16 @@ def test_a_full_disk_is_one_line_and_the_last_stays(folder, card, capfd):
     assert step == 30 and steps == [30, 20] and same(found, state_of(30))
 
 
+def test_one_that_is_removed_leaves_the_others(folder, card):
+    with Checkpoints(folder, card) as checkpoints:
+        checkpoints.remove(10)  # which there is not
+        checkpoints.remove(30)
+        assert checkpoints.steps() == [20]
+
+
 def test_a_folder_that_cannot_be_made(card, tmp_path):
     (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="file is no folder of checkpoints"):
+        Checkpoints(tmp_path / "file", card)
     with pytest.raises(UserError, match="cannot create"):
         Checkpoints(tmp_path / "file" / "checkpoints", card)

@@ -117,6 +117,32 @@ def test_a_loss_that_is_not_finite_stops_it(training, run_in, tmp_path):
         assert checkpoints.steps() == [8, 6]
 
 
+def test_a_test_loss_that_is_not_finite_stops_it_and_drops_those_weights(
+    training, whole, run_in, tmp_path, monkeypatch
+):
+    tmp_path = shutil.copytree(whole[0], tmp_path / "run")  # with checkpoints of steps 12 and 18
+    evaluate = training._evaluate
+    monkeypatch.setattr(
+        training,
+        "_evaluate",
+        lambda *args: dataclasses.replace(evaluate(*args), loss=float("inf")),
+    )
+    with pytest.raises(UserError) as error:
+        run_in(training, tmp_path)
+    words = "the test loss is not finite after step 18, epoch 3; the checkpoint of step 12 is kept"
+    assert words in str(error.value)
+    with Checkpoints(tmp_path / FOLDER, training.card) as checkpoints:
+        assert checkpoints.steps() == [12]
+
+
+@pytest.mark.parametrize("line", ['{"epoch": "a", "seconds": 1}', '{"e": 1}', '{"epoch": 1}'])
+def test_records_that_are_no_trainings_are_refused(training, run_in, tmp_path, line):
+    tmp_path.joinpath("config.json").write_text("{}")
+    tmp_path.joinpath("records.jsonl").write_text(line + "\n")
+    with pytest.raises(UserError, match="record 1 is damaged"):
+        run_in(training, tmp_path)
+
+
 def test_it_diverges_at_a_rate_that_is_too_high(
     card, recipe, train_images, test_images, run_in, tmp_path
 ):

@@ -94,7 +94,10 @@ def test_the_rate_rises_in_a_line_and_falls_along_a_cosine_to_zero():
     ("fields", "words"),
     [
         ({"optimizer": "adamm"}, ["unknown optimizer 'adamm'", "did you mean 'adam'", "sgd"]),
-        ({"optimizer": "lbfgs"}, ["unknown optimizer 'lbfgs'"]),
+        ({"optimizer": "lbfgs"}, ["'lbfgs' needs more than gradients", "valid: ", "sgd"]),
+        ({"optimizer_options": "momentum='a'"}, ["sgd does not take {'momentum': 'a'}: "]),
+        ({"optimizer": "adam", "optimizer_options": "b1=None"}, ["adam does not take"]),
+        ({"warmup_epochs": 0.999, "epochs": 1}, ["warmup_epochs is 0.999: all"]),
         ({"optimizer_options": "momentun=0.9"}, ["momentun", "did you mean 'momentum'"]),
         ({"optimizer_options": "weight_decay=0.1"}, ["weight_decay is a field of the config"]),
         ({"optimizer_options": "momentum=f(2)"}, ["optimizer_options", "momentum=0.9"]),

@@ -96,6 +96,34 @@ def test_images_are_fitted_to_the_network(card, make_card):
     assert fit(pixels.repeat(2, 1)[:, :12], oblong).shape == (8, 12, 3)
 
 
+def test_a_network_that_has_diverged_predicts_nothing(one_stage, card, tmp_path):
+    predictor = Predictor(trained(tmp_path / "run", card))
+    predictor._weights = jax.tree.map(lambda leaf: leaf + np.float32(1e30), predictor._weights)
+    _, path = image(tmp_path, 8, 8)
+    with pytest.raises(UserError, match="of step 7 gives no finite probabilities"):
+        predictor.predict(path)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("image_shape", "abc"), ("mean", [0.5]), ("classes", 7), ("arch", None), ("network", 3)],
+)
+def test_a_damaged_card_is_one_line(card, tmp_path, field, value):
+    path = trained(tmp_path / "run", card)
+    (path / "card.json").write_text(json.dumps({**card.to_json(), field: value}))
+    with pytest.raises(UserError, match="card.json: a value in it is damaged"):
+        Predictor(path)
+
+
+@pytest.mark.parametrize("dtype", ["foo", [1], None])
+def test_a_damaged_dtype_is_one_line(card, tmp_path, dtype):
+    path = trained(tmp_path / "run", card)
+    config = json.loads((path / "config.json").read_text())
+    (path / "config.json").write_text(json.dumps({**config, "dtype": dtype}))
+    with pytest.raises(UserError, match="the config in .* is damaged: dtype is"):
+        Predictor(path)
+
+
 def test_what_holds_no_training(card, biased, tmp_path):
     with Workdir.open(tmp_path / "search", {"strategy": "pruning"}):
         pass

@@ -61,6 +61,9 @@ def test_searches_that_give_none(tmp_path):
         ({"arch": "|nor_conv_9x9~0|"}, "nor_conv_9x9"),
         ({"space": "nasbench"}, "unknown space 'nasbench'"),
         ({"learning_rate": -1.0}, "learning_rate is -1.0"),
+        ({"network": 3}, "network is 3; valid: size fields"),
+        ({"network": {"classes": 4}}, "unknown size field of nas_bench_201 'classes'"),
+        ({"network": {"arch": 4}}, "unknown size field of nas_bench_201 'arch'"),
     ],
 )
 def test_bad_fields(fields, words):
