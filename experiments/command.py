@@ -14,6 +14,8 @@ from absl import flags
 from experiments.devices import LOST, leave
 from tenas_jax.errors import UserError
 
+TOO_LARGE = "not enough memory; a smaller network, batch or limit needs less"
+
 # That there is no accelerator is no news to the user of a laptop.
 logging.getLogger("jax._src.xla_bridge").setLevel(logging.WARNING)
 
@@ -34,11 +36,13 @@ def main_without_traceback(main: Callable[[list[str]], int | None]) -> Callable[
             print("interrupted", file=sys.stderr)
             status = 130
         except Exception as error:
-            if not jax.distributed.is_initialized():
+            words = str(error) if isinstance(error, jax.errors.JaxRuntimeError) else ""
+            if "RESOURCE_EXHAUSTED" in words:
+                print(_one_line(f"{TOO_LARGE} ({words.splitlines()[0][:120]})"), file=sys.stderr)
+            elif not jax.distributed.is_initialized():
                 raise
-            lost = isinstance(error, jax.errors.JaxRuntimeError) and "Gloo" in str(error)
-            if lost:
-                print(_one_line(f"{LOST} ({error})"), file=sys.stderr)
+            elif "Gloo" in words:
+                print(_one_line(f"{LOST} ({words})"), file=sys.stderr)
             else:  # a defect of this process; the others are not kept waiting
                 traceback.print_exc()
             status = 1

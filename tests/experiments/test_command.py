@@ -25,6 +25,12 @@ def test_exit_statuses(capsys):
     def lost(argv):
         raise jax.errors.JaxRuntimeError("UNKNOWN: Connection closed by peer")
 
+    def too_large(argv):
+        raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory\nallocating 9 bytes")
+
+    assert status(too_large) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("error: not enough memory; ") and error.count("\n") == 1
     assert status(lambda argv: None) == 0
     assert status(lambda argv: 3) == 3
     assert status(interrupted) == 130
