@@ -56,6 +56,7 @@ ORDER = (
         "environment",
         "records",
         "processes",
+        "traced_programs",
         "device_loops",
     ),
     ("spaces", "data", "ntk"),

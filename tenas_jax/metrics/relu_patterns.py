@@ -14,6 +14,7 @@ import numpy as np
 from jax.extend import core
 
 from tenas_jax.errors import UserError
+from tenas_jax.traced_programs import holds, inner_programs
 
 # Primitives that hold a program of their own, with the parameter that names it.
 _INNER = {
@@ -95,7 +96,7 @@ def _run(jaxpr, consts: list, args: list, found: list) -> list:
                 inner.jaxpr if closed else inner, inner.consts if closed else [], inputs, found
             )
         else:
-            if name in _LOOPS and _holds_max(eqn):
+            if name in _LOOPS and any(holds(body, "max") for body in inner_programs(eqn)):
                 raise UserError(f"a ReLU inside `{name}` cannot be counted; unroll the loop")
             results = eqn.primitive.bind(*inputs, **eqn.primitive.get_bind_params(eqn.params))
             results = results if eqn.primitive.multiple_results else [results]
@@ -108,10 +109,3 @@ def _run(jaxpr, consts: list, args: list, found: list) -> list:
 def _is_zero(value) -> bool:
     """Whether a value is the constant zero of the program's text, not an array that may be zero."""
     return not isinstance(value, jax.Array) and np.ndim(value) == 0 and float(value) == 0
-
-
-def _holds_max(eqn) -> bool:
-    """Whether a loop's body, at any depth, takes a maximum."""
-    inner = [getattr(v, "jaxpr", v) for v in jax.tree.leaves(list(eqn.params.values()))]
-    bodies = [body for body in inner if hasattr(body, "eqns")]
-    return any(e.primitive.name == "max" or _holds_max(e) for body in bodies for e in body.eqns)

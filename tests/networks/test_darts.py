@@ -27,13 +27,6 @@ KEY = jax.random.key(0)
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 
-def shapes(network, images):
-    """Path -> shape of every parameter."""
-    like = jax.ShapeDtypeStruct(images, jnp.float32)
-    params = jax.eval_shape(lambda key: network.init(key, like), KEY)
-    return {k: v.shape for k, v in traverse_util.flatten_dict(params, sep="/").items()}
-
-
 def norm_shapes(name, *shape):
     return {f"{name}/scale": shape, f"{name}/bias": shape}
 
@@ -54,7 +47,7 @@ def cell_shapes(name, inputs, channels):
     return found
 
 
-def test_names_and_shapes_of_the_kernel_network():
+def test_names_and_shapes_of_the_kernel_network(shapes):
     network = Network(variant("darts", "ntk").build(), jnp.asarray(SUPERNET))
     wanted = {
         "stem/conv/kernel": (3, 3, 3, 1),
@@ -71,7 +64,7 @@ def test_names_and_shapes_of_the_kernel_network():
     assert shapes(network, (2, 8, 8, 3)) == wanted
 
 
-def test_the_thin_network_has_no_stem():
+def test_the_thin_network_has_no_stem(shapes):
     network = Network(variant("darts", "thin").build(classes=7), jnp.asarray(SUPERNET))
     found = shapes(network, (2, 3, 3, 1))
     assert not [path for path in found if path.startswith("stem")]

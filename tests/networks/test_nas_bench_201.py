@@ -24,13 +24,6 @@ KEY = jax.random.key(0)
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 
-def shapes(network, images):
-    """Path -> shape of every parameter."""
-    like = jax.ShapeDtypeStruct(images, jnp.float32)
-    params = jax.eval_shape(lambda key: network.init(key, like), KEY)
-    return {k: v.shape for k, v in traverse_util.flatten_dict(params, sep="/").items()}
-
-
 def cell_shapes(name, channels):
     found = {}
     for edge in ("1<-0", "2<-0", "2<-1", "3<-0", "3<-1", "3<-2"):
@@ -41,7 +34,7 @@ def cell_shapes(name, channels):
     return found
 
 
-def test_names_and_shapes_of_the_kernel_network():
+def test_names_and_shapes_of_the_kernel_network(shapes):
     network = Network(variant("nas_bench_201", "ntk").build(), jnp.asarray(SUPERNET))
     wanted = {
         "stem/conv/kernel": (3, 3, 3, 3),
@@ -64,7 +57,7 @@ def test_names_and_shapes_of_the_kernel_network():
     assert shapes(network, (2, 8, 8, 3)) == wanted
 
 
-def test_names_and_shapes_of_the_thin_network():
+def test_names_and_shapes_of_the_thin_network(shapes):
     network = Network(variant("nas_bench_201", "thin").build(classes=7), jnp.asarray(SUPERNET))
     wanted = cell_shapes("cells_0", 1) | {
         "head/norm/scale": (1,),
@@ -199,7 +192,7 @@ def test_an_edge_is_the_mean_of_its_operations(x64):
         np.testing.assert_allclose(output(some), mean, rtol=1e-10, atol=1e-12)
 
 
-def test_gradients_reach_exactly_what_the_mask_keeps():
+def test_gradients_reach_exactly_what_the_mask_keeps(shapes):
     """One trace serves all masks, and an operation that is left out gets no gradient at all."""
     module = NasBench201(channels=2, stages=1, form="condensed")
     x = jnp.asarray(np.random.default_rng(0).normal(size=(4, 4, 4, 3)), jnp.float32)

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-from jax.extend import core
+
+from tenas_jax.traced_programs import multiply_adds
 
 AUXILIARY = "auxiliary"
 
@@ -74,41 +75,4 @@ def count(module: nn.Module, image_shape: Sequence[int]) -> Counts:
     with nn.intercept_methods(count_bias):
         traced, (_, variables) = jax.make_jaxpr(run, return_shape=True)(image)
     parameters = count_parameters(variables["params"])
-    return Counts(parameters, program_macs(traced.jaxpr), sum(biases))
-
-
-def program_macs(jaxpr: core.Jaxpr) -> int:
-    """Multiply-adds of all products and convolutions of a traced program.
-
-    A `scan` counts as often as it turns, a loop of unknown length once, a branch as its dearest.
-
-    Args:
-        jaxpr: as of `jax.make_jaxpr(f)(...).jaxpr`.
-    """
-    return sum(_macs(equation) for equation in jaxpr.eqns)
-
-
-def _macs(equation: core.JaxprEqn) -> int:
-    name, params = equation.primitive.name, equation.params
-    if name == "dot_general":
-        (contracted, _), _ = params["dimension_numbers"]
-        left = equation.invars[0].aval.shape
-        return math.prod(equation.outvars[0].aval.shape) * math.prod(left[i] for i in contracted)
-    if name == "conv_general_dilated":
-        # A kernel's input channels are those of one group, what one output adds up.
-        kernel = equation.invars[1].aval.shape
-        features = kernel[params["dimension_numbers"].rhs_spec[0]]
-        return math.prod(equation.outvars[0].aval.shape) * (math.prod(kernel) // features)
-    inner = [program_macs(program) for program in _programs(params)]
-    if name == "cond":
-        return max(inner)
-    return sum(inner) * (params["length"] if name == "scan" else 1)
-
-
-def _programs(params: Mapping[str, Any]) -> list[core.Jaxpr]:
-    """The programs that an operation holds, under whatever name, one by one or several."""
-    held = []
-    for value in params.values():
-        held += value if isinstance(value, list | tuple) else [value]
-    held = [getattr(value, "jaxpr", value) for value in held]
-    return [value for value in held if hasattr(value, "eqns")]
+    return Counts(parameters, multiply_adds(traced.jaxpr), sum(biases))
