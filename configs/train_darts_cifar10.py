@@ -8,7 +8,9 @@ Its rate falls with every step here, with every epoch there.
     python -m experiments.train --config=configs/train_darts_cifar10.py --workdir=runs/darts \
         --from_search=runs/darts_search --config.data_dir=DIR
 
-Cost: made for accelerators, and not run to its end here.
+Cost: made for accelerators, and not run to its end here. On 2 cores (fifth-generation EPYC) a step
+of DARTS's own cells took 43 s and compiling 51 s, so that 600 epochs of 50,000 images would take
+five months.
 """
 
 from ml_collections import ConfigDict

@@ -7,7 +7,8 @@ falling along a cosine to 0, weight decay 5e-4, batches of 256, random flips, cr
     python -m experiments.train --config=configs/train_nas_bench_201.py --workdir=runs/net \
         --config.arch=ARCH --config.data_dir=DIR
 
-Cost: made for accelerators, and not run to its end here.
+Cost: made for accelerators, and not run to its end here. On 2 cores (fifth-generation EPYC) a step
+took 3.3 s and compiling 7 s, so that 200 epochs of 50,000 images would take a day and a half.
 """
 
 from ml_collections import ConfigDict
