@@ -35,7 +35,8 @@ def run(plan: Pruning, scores) -> list[int]:
 
 
 @pytest.mark.parametrize(
-    ("per_round", "operations"), [(3, [7, 4]), (2, [7, 5, 3]), (4, [7, 3]), (6, [7]), (1, [7, 6, 5, 4, 3, 2])]
+    ("per_round", "operations"),
+    [(3, [7, 4]), (2, [7, 5, 3]), (4, [7, 3]), (6, [7]), (1, [7, 6, 5, 4, 3, 2])],
 )
 def test_rounds_of_operations_then_a_round_for_each_node(per_round, operations):
     removals = run(Pruning(SPACE, [KAPPA], per_round=per_round), by_weights(np.ones((2, 14, 8))))
