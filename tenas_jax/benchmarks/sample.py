@@ -17,8 +17,14 @@ from tenas_jax.spaces import Space
 
 
 def random_numbers(space: Space, count: int, rng: np.random.Generator) -> list[int]:
-    """`count` different architectures in random order, or all where there are fewer."""
-    return rng.choice(space.size, size=min(count, space.size), replace=False).tolist()
+    """`count` different architectures in random order, or all where there are fewer.
+
+    The first of many are those of few: a larger sample goes on where a smaller one ended.
+    """
+    found: dict[int, None] = {}
+    while len(found) < min(count, space.size):
+        found.setdefault(int(rng.integers(space.size)))
+    return list(found)
 
 
 def listed_numbers(path: str | os.PathLike, space: Space) -> list[int]:
@@ -92,6 +98,13 @@ def score_sample(
     for done, (i, key, score, new) in enumerate(found, 1):
         scores[i] = score
         if new:
-            workdir.append({"arch": space.to_string(archs[i]), "key": key, **score.to_record()})
+            workdir.append(
+                {
+                    "arch": space.to_string(archs[i]),
+                    "key": key,
+                    "engine": evaluator.engine,
+                    **score.to_record(),
+                }
+            )
         progress(0, done, len(archs))
     return scores

@@ -47,6 +47,7 @@ def test_the_whole_space_or_a_sample_of_it():
     assert len(set(some)) == 100 and some == chosen_numbers(SPACE, None, 100, 3)
     assert some == random_numbers(SPACE, 100, np.random.default_rng(3))
     assert some != chosen_numbers(SPACE, None, 100, 4)
+    assert some == chosen_numbers(SPACE, None, 200, 3)[:100]
     assert sorted(chosen_numbers(SPACE, None, 15625, 0)) == list(range(15625))
     for count in (0, 15626):
         with pytest.raises(UserError, match=f"from 1 to 15625, not {count}"):
