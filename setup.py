@@ -22,11 +22,13 @@ REQUIRED = [
     "pandas>=2.2",
     "matplotlib>=3.9",
     "tqdm>=4.66",
+    "jinja2>=3.1",  # the page of experiments.report
 ]
 PARQUET = ["pyarrow>=18.0"]
 TENSORBOARD = ["tensorboardX>=2.6"]
-TEST = ["pytest>=8.0", "pytest-xdist>=3.5", "hypothesis>=6.100", "ruff>=0.6"]
-TEST += [*PARQUET, *TENSORBOARD]
+NATS_BENCH = ["nats_bench>=1.8"]
+TEST = ["pytest>=8.0", "pytest-xdist>=3.5", "hypothesis>=6.100", "ruff>=0.6", "selenium>=4.20"]
+TEST += [*PARQUET, *TENSORBOARD, *NATS_BENCH]
 
 setup(
     name="tenas_jax",
@@ -36,12 +38,14 @@ setup(
     long_description_content_type="text/markdown",
     python_requires=">=3.11",
     packages=find_packages(include=["tenas_jax*", "experiments*", "configs*"]),
+    package_data={"tenas_jax.report.page": ["*.jinja", "*.css", "*.js"]},
     install_requires=REQUIRED,
     extras_require={
         "tpu": ["jax[tpu]>=0.10"],
         "cuda": ["jax[cuda13]>=0.10"],
         "parquet": PARQUET,
         "tensorboard": TENSORBOARD,
+        "nats_bench": NATS_BENCH,
         "test": TEST,
         "docs": ["mkdocs>=1.6"],
     },

@@ -35,6 +35,7 @@ def get_config() -> ConfigDict:
     config.augment = placeholder(bool)  # random flips and shifts of the images (yes)
     config.engine = placeholder(str)  # jacobian, neural_tangents or auto
     config.chunk = placeholder(int)  # cotangents in memory at a time; None: what fits
+    config.tensorboard = False  # event files for TensorBoard in the workdir?
     config.cpu_devices = 2  # networks scored side by side on CPU, each in its own memory
     config.benchmark_table = placeholder(str)  # CSV of published accuracies, shown at the end
     return config.lock()

@@ -62,6 +62,17 @@ def define_scoring_flags(*, data: str, repeats: int) -> None:
     flags.DEFINE_integer("seed", 0, "Of weights, batches and samples.", lower_bound=0)
 
 
+def define_sample_flags(*, count: int | None) -> None:
+    """Flags of which architectures are scored, for `benchmarks.sample`, and of the scoring."""
+    flags.DEFINE_integer(
+        "count", count, "How many random architectures; none means all.", lower_bound=1
+    )
+    flags.DEFINE_string("archs", None, "Text file of architectures instead, one a line.")
+    flags.DEFINE_list("metrics", None, "Metrics to compute; the preset's by default.")
+    flags.DEFINE_integer("cpu_devices", 2, "Architectures scored side by side.", lower_bound=1)
+    flags.DEFINE_bool("tensorboard", False, "Also write event files for TensorBoard.")
+
+
 def names(value: str | Sequence[str] | None) -> tuple[str, ...] | None:
     """Metric names, given as a tuple or as `one,two`; None for the preset's."""
     if value is None:

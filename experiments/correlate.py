@@ -1,73 +1,75 @@
-"""How well scores at initialisation rank trained accuracies: Kendall's τ on random architectures.
+"""How well scores at initialisation rank trained accuracies, how surely, and at what cost.
 
     python -m experiments.correlate --table=accuracy.csv --workdir=runs/tau \
         --data=cifar10 --data_dir=DIR --count=1000
 
-Every score is recorded, so a run that is killed goes on where it was. With
-`--scores=FILE.csv|.parquet`, a table of `experiments.score_space`, all its rows are ranked instead
-and nothing is scored.
+scores random architectures (`--all`: the whole space; `--archs=FILE`: those of a file) and records
+every score, so a run that is killed goes on where it was, and a larger count goes on from a smaller
+one. `--scores=FILE.csv|.parquet` ranks a table instead, such as one of `experiments.score_space`.
+`--table` is a file of accuracies or NATS-Bench's directory. See docs/rank_study.md.
 """
 
-import numpy as np
+import contextlib
+
 from absl import app, flags
 
-from experiments.command import define_scoring_flags, main_without_traceback, parse_flags
+from experiments.command import main_without_traceback, names, parse_flags
 from experiments.devices import prepare
+from experiments.rank_flags import check_sources, define_rank_flags, score_config, study_options
 from tenas_jax import Evaluator, data, presets, spaces
-from tenas_jax.benchmarks import Table
-from tenas_jax.benchmarks.ranking import tau_rows
-from tenas_jax.benchmarks.sample import random_numbers, score_sample
-from tenas_jax.benchmarks.score_table import metric_columns
-from tenas_jax.errors import UserError
+from tenas_jax.benchmarks import Table, load
+from tenas_jax.benchmarks.rank_study import Study, scores_of_table
+from tenas_jax.benchmarks.sample import chosen_numbers
+from tenas_jax.benchmarks.study_run import keep_spectra, scored
 from tenas_jax.records import Workdir
-from tenas_jax.report.tables import format_table
+from tenas_jax.report.correlation_result import write_correlation
 from tenas_jax.search.progress import bar
+from tenas_jax.summaries import check_tensorboard, recorded
 
 FLAGS = flags.FLAGS
-flags.DEFINE_string("table", None, "CSV of trained accuracies: a column arch, others numbers.")
-flags.DEFINE_string("workdir", None, "Folder that records the scores.")
-flags.DEFINE_string("scores", None, "Table of scores to rank, instead of scoring.")
-flags.DEFINE_list("columns", ["cifar10_test", "cifar100_test", "imagenet16_120_test"], "Columns.")
-flags.DEFINE_integer("count", 1000, "Random architectures.", lower_bound=10)
-flags.DEFINE_integer("cpu_devices", 2, "Architectures scored side by side on CPU.", lower_bound=1)
-define_scoring_flags(data="cifar10", repeats=2)
-flags.mark_flags_as_required(["table"])
-NAMES = ("space", "preset", "data", "batch_size", "repeats", "seed")  # what the scores depend on
+define_rank_flags()
 
 
-def score(space, numbers: list[int]) -> tuple[dict[str, np.ndarray], str]:
-    """The metrics of these architectures, and a line on how they were scored."""
-    protocol = presets.protocol(FLAGS.preset, batch_size=FLAGS.batch_size, repeats=FLAGS.repeats)
+def rank_table(table: Table) -> None:
+    """Ranks a table of scores."""
+    given = Table.load(FLAGS.scores, table.space, arch_column=FLAGS.arch_column)
+    scores = scores_of_table(given, FLAGS.score_columns)
+    study = Study.of(scores.archs, table, **study_options(table))
+    how = {"space": FLAGS.space, "scores": FLAGS.scores}
+    with Workdir.open(FLAGS.workdir, how) if FLAGS.workdir else contextlib.nullcontext() as work:
+        write_correlation(study, scores, how, work)
+
+
+def rank_space(table: Table) -> None:
+    """Scores architectures, and ranks them."""
+    space, config = table.space, score_config()
+    count = None if FLAGS.all or FLAGS.archs else FLAGS.count
+    numbers = chosen_numbers(space, FLAGS.archs, count, FLAGS.seed)
+    archs = [space.to_string(space.from_index(i)) for i in numbers]
+    study = Study.of(archs, table, **study_options(table))
+    size = {"batch_size": FLAGS.batch_size, "repeats": FLAGS.repeats}
+    protocol = presets.protocol(FLAGS.preset, metrics=names(FLAGS.metrics), **size)
     images = data.load(FLAGS.data, data_dir=FLAGS.data_dir)
     # Each by its own weights: equal forms are not shared, so that no two scores depend.
     evaluator = Evaluator(space, images, protocol, seed=FLAGS.seed, share_equal=False)
-    config = {n: FLAGS[n].value for n in NAMES}
-    with Workdir.open(FLAGS.workdir, config) as record, bar() as progress:
-        found = score_sample(evaluator, numbers, record, progress)
-    seconds = np.mean([each.seconds for each in found])
-    values = {name: np.array([each.mean(name) for each in found]) for name in protocol.metrics}
-    return values, (f"preset {FLAGS.preset}, {FLAGS.data}, N = {FLAGS.batch_size}, "
-                    f"{FLAGS.repeats} repeats, {seconds:.2f} s each")  # fmt: skip
+    with Workdir.open(FLAGS.workdir, config) as work, recorded(work, FLAGS.tensorboard):
+        with bar() as progress:
+            scores = scored(evaluator, numbers, work, progress)
+        column, accuracy = next(iter(study.accuracies.items()))
+        keep_spectra(evaluator, archs, column, accuracy, work)
+        write_correlation(study, scores, {**config, "engine": evaluator.engine}, work)
 
 
 def main(argv: list[str]) -> None:
     del argv
     prepare(FLAGS.cpu_devices)
-    if bool(FLAGS.workdir) == bool(FLAGS.scores):
-        raise UserError("give either --workdir, to score, or --scores, a table of scores")
-    space, rng = spaces.get(FLAGS.space), np.random.default_rng(FLAGS.seed)
-    table = Table.load(FLAGS.table, space)
-    if not FLAGS.columns:
-        raise UserError(f"--columns names none; valid: {', '.join(table.columns)}")
-    scores = Table.load(FLAGS.scores, space) if FLAGS.scores else None
-    numbers = [] if scores else random_numbers(space, FLAGS.count, rng)
-    archs = scores.archs if scores else [space.to_string(space.from_index(i)) for i in numbers]
-    # Looked up before anything is scored, which takes longer.
-    accuracies = {column: table.column(column, archs) for column in FLAGS.columns}
-    values, how = (metric_columns(scores), FLAGS.scores) if scores else score(space, numbers)
-    rows = tau_rows(values, accuracies, rng)
-    print(format_table(("accuracy", "score", "tau", "2.5 %", "97.5 %"), rows))
-    print(f"{len(archs)} architectures, {how}")
+    check_tensorboard(FLAGS.tensorboard)
+    check_sources()
+    table = load(FLAGS.table, spaces.get(FLAGS.space))
+    if FLAGS.scores:
+        rank_table(table)
+    else:
+        rank_space(table)
 
 
 if __name__ == "__main__":

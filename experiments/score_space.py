@@ -15,7 +15,13 @@ collect them in one workdir, and the same command as a single process writes the
 import jax
 from absl import app, flags
 
-from experiments.command import define_scoring_flags, main_without_traceback, names, parse_flags
+from experiments.command import (
+    define_sample_flags,
+    define_scoring_flags,
+    main_without_traceback,
+    names,
+    parse_flags,
+)
 from experiments.devices import prepare
 from tenas_jax import Evaluator, data, presets, spaces
 from tenas_jax.benchmarks.sample import chosen_numbers
@@ -23,16 +29,14 @@ from tenas_jax.benchmarks.score_space import score_space
 from tenas_jax.benchmarks.score_table import check_output
 from tenas_jax.errors import UserError
 from tenas_jax.search.progress import bar
+from tenas_jax.summaries import check_tensorboard
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string("output", None, "Table to write: FILE.csv or FILE.parquet.")
 flags.DEFINE_string("workdir", None, "Folder that records the scores, and from which it resumes.")
-flags.DEFINE_string("archs", None, "Text file of architectures, one a line, instead of all.")
-flags.DEFINE_integer("count", None, "Random architectures, instead of all.", lower_bound=1)
-flags.DEFINE_list("metrics", None, "Metrics to compute; the preset's by default.")
-flags.DEFINE_integer("cpu_devices", 2, "Architectures scored side by side on CPU.", lower_bound=1)
 flags.DEFINE_integer("process", None, "Which share this is, from 0; JAX's by default.")
 flags.DEFINE_integer("processes", None, "How many shares there are; JAX's by default.")
+define_sample_flags(count=None)
 define_scoring_flags(data="cifar10", repeats=2)
 flags.mark_flags_as_required(["output", "workdir"])
 
@@ -41,6 +45,7 @@ def main(argv: list[str]) -> None:
     del argv
     prepare(FLAGS.cpu_devices)
     check_output(FLAGS.output)  # before anything that takes longer
+    check_tensorboard(FLAGS.tensorboard)
     if (FLAGS.process is None) != (FLAGS.processes is None):
         raise UserError("--process and --processes go together")
     alone = FLAGS.processes is None
@@ -64,6 +69,7 @@ def main(argv: list[str]) -> None:
             process=jax.process_index() if alone else FLAGS.process,
             processes=jax.process_count() if alone else FLAGS.processes,
             progress=progress,
+            tensorboard=FLAGS.tensorboard,
         )
     waits = f"this share is done; in {FLAGS.workdir}, {left} architectures of others are missing"
     print(waits if left else f"{len(numbers)} architectures are in {FLAGS.output}")

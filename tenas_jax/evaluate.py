@@ -19,7 +19,7 @@ from tenas_jax.draws import Draws, on_devices
 from tenas_jax.errors import UserError
 from tenas_jax.metrics import metric
 from tenas_jax.networks import Network, initialiser, variant
-from tenas_jax.ntk import FLAGS, NOT_FINITE, OK, resolve_engine
+from tenas_jax.ntk import FLAGS, NOT_FINITE, OK, ntk, resolve_engine
 from tenas_jax.presets import Protocol
 from tenas_jax.scores import Score
 from tenas_jax.spaces import Space
@@ -103,6 +103,22 @@ class Evaluator:
         for i, score in self._score_in_blocks(masks, wanted, draw):
             for twin in twins[keys[i]]:
                 yield twin, keys[i], score, twin == i
+
+    def kernel(self, mask: np.ndarray, draw: int = 0, repeat: int = 0) -> np.ndarray:
+        """The NTK [N, N] of a mask, by the weights and images that its score has in a repeat.
+
+        At least one of the metrics must be of the network that has the kernel (variant `ntk`).
+        """
+        params, images, _ = self._draws.inputs("ntk", draw, repeat)
+        if "kernel" not in self._programs:
+
+            def kernel(mask, params, images):
+                network = Network(self._modules["ntk"], mask)
+                return ntk(network, params, images, engine=self.engine, chunk=self.protocol.chunk)
+
+            self._programs["kernel"] = jax.jit(kernel)
+        whole = on_devices(np.asarray(mask, np.float32), self._mesh)
+        return np.asarray(self._programs["kernel"](whole, params, images.images))
 
     def key(self, mask: np.ndarray) -> str:
         """What two masks share if their scores are shared."""

@@ -19,7 +19,7 @@ import contextlib
 import json
 import os
 import pathlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import jax
 
@@ -48,10 +48,9 @@ class Workdir:
     """
 
     def __init__(self, path: pathlib.Path, config: dict, lock: int | None):
-        self.path = path
-        self.config = config
-        self._lock = lock
-        self._writer = lock is not None
+        self.path, self.config = path, config
+        self._lock, self._writer = lock, lock is not None
+        self._count, self._watchers = 0, []  # records in the file; see `watch`
 
     @classmethod
     def open(
@@ -89,11 +88,12 @@ class Workdir:
             stored = _stored_config(path, config, ignore)
             _remove_temporaries(path)
             work = cls(path, config if stored is None else stored, lock)
-            for _ in work.iter_records():
-                pass  # The end mends the last line, so that nothing is appended to half of one.
+            # The end mends the last line, so that nothing is appended to half of one.
+            work._count = sum(1 for _ in work.iter_records())
             if stored is None:
                 atomic_write_text(path / CONFIG, json.dumps(config, indent=2) + "\n")
-            work._log_start()
+            starts = {"starts": [*work.environment(), environment()]}
+            atomic_write_text(path / ENVIRONMENT, json.dumps(starts, indent=2) + "\n")
         except BaseException:
             os.close(lock)
             raise
@@ -126,6 +126,17 @@ class Workdir:
         """
         if self._may_write():
             append_object(self.path / RECORDS, record)
+            self._count += 1
+            for callback in list(self._watchers):
+                callback(self._count - 1, record)
+
+    def watch(self, callback: Callable[[int, Mapping], None]) -> Callable[[], None]:
+        """Has `callback(number, record)` called after each append; returns what ends that.
+
+        The number is the record's in the file, from 0, those of earlier starts counted.
+        """
+        self._watchers.append(callback)
+        return lambda: self._watchers.remove(callback)
 
     def records(self) -> list[dict]:
         """All records, in the order in which they were appended.
@@ -188,10 +199,6 @@ class Workdir:
         if self._writer and self._lock is None:
             raise RuntimeError(f"the workdir {self.path} was closed")
         return self._writer
-
-    def _log_start(self) -> None:
-        text = json.dumps({"starts": [*self.environment(), environment()]}, indent=2)
-        atomic_write_text(self.path / ENVIRONMENT, text + "\n")
 
 
 def folder(path: str | os.PathLike) -> pathlib.Path:

@@ -83,13 +83,13 @@ def test_a_space(registries):
 
 
 def test_a_strategy(registries):
-    execute("RandomSearch")
-    plan = search.strategy("random", spaces.get("nas_bench_201"), protocol("reference"))
+    execute("Lottery")
+    plan = search.strategy("lottery", spaces.get("nas_bench_201"), protocol("reference"))
     kappas = [5.0, 4.0, np.nan, 1.0, 9.0, 3.0, 2.0, 8.0]
     name = "condition_number"
     plan.tell([Score({name: np.array([k])}, {name: ["ok"]}) for k in kappas])
     np.testing.assert_array_equal(plan.result, plan.archs[3])
-    again = search.strategy("random", spaces.get("nas_bench_201"), protocol("reference"))
+    again = search.strategy("lottery", spaces.get("nas_bench_201"), protocol("reference"))
     again.restore(json.loads(json.dumps(plan.state())))
     assert again.done
     np.testing.assert_array_equal(again.result, plan.result)
@@ -97,14 +97,14 @@ def test_a_strategy(registries):
 
 def test_a_strategy_runs_as_a_search(registries, tmp_path, small_network, quick_compilation):
     """With real scores, and its result reported, though the library knows nothing of it."""
-    execute("RandomSearch")
+    execute("Lottery")
     settings = protocol("reference", metrics=("condition_number",), batch_size=4, repeats=1)
     space = spaces.get("nas_bench_201")
     evaluator = Evaluator(space, images(), settings, seed=0, devices=ONE)
-    plan = search.strategy("random", space, settings)
+    plan = search.strategy("lottery", space, settings)
     with Workdir.open(tmp_path / "w", {}) as workdir:
         search.search(plan, evaluator, workdir)
-        found = write_result("random", plan, evaluator, workdir, None, "reference")
+        found = write_result("lottery", plan, evaluator, workdir, None, "reference")
         records = workdir.records()
     assert found["arch"] == space.to_string(plan.result)
     values = [value for r in records for value in r["condition_number"] if value is not None]

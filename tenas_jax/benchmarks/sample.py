@@ -16,17 +16,6 @@ from tenas_jax.scores import Score
 from tenas_jax.spaces import Space
 
 
-def random_numbers(space: Space, count: int, rng: np.random.Generator) -> list[int]:
-    """`count` different architectures in random order, or all where there are fewer.
-
-    The first of many are those of few: a larger sample goes on where a smaller one ended.
-    """
-    found: dict[int, None] = {}
-    while len(found) < min(count, space.size):
-        found.setdefault(int(rng.integers(space.size)))
-    return list(found)
-
-
 def listed_numbers(path: str | os.PathLike, space: Space) -> list[int]:
     """The architectures of a text file, one string a line; blank lines and # comments are ignored.
 
@@ -73,7 +62,7 @@ def chosen_numbers(
         return range(space.size)
     if not 0 < count <= space.size:
         raise UserError(f"count must be from 1 to {space.size}, not {count}")
-    return random_numbers(space, count, np.random.default_rng(seed))
+    return space.sample_numbers(np.random.default_rng(seed), count)
 
 
 def score_sample(

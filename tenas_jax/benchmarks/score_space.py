@@ -20,6 +20,7 @@ from tenas_jax.errors import UserError
 from tenas_jax.evaluate import Evaluator
 from tenas_jax.records import CONFIG, RECORDS, Workdir, folder
 from tenas_jax.scores import Score
+from tenas_jax.summaries import check_tensorboard, recorded
 
 # Handed to the evaluator at once. Up to 8 devices take 1 or 4 of them at a time and leave hardly
 # any of their places idle in the last turn.
@@ -51,12 +52,19 @@ class SpaceScores:
         self.workdir = folder(workdir)
         self.config = {**config, "metrics": evaluator.protocol.metrics, "archs": _digest(numbers)}
 
-    def score(self, process: int, progress: Callable[[int, int, int], None] | None = None) -> None:
+    def score(
+        self,
+        process: int,
+        progress: Callable[[int, int, int], None] | None = None,
+        tensorboard: bool = False,
+    ) -> None:
         """Scores what is missing of one part.
 
         Args:
             process: which part, from 0.
             progress: called with 0, how many of the part are scored, and of how many.
+            tensorboard: whether an event file in the part's folder shows the scores, too; the step
+                is an architecture's place in the part.
 
         Raises:
             UserError: the part's folder was made for something else, is in use, or is damaged.
@@ -66,14 +74,15 @@ class SpaceScores:
         with Workdir.open(self.part_folder(process), self.config, writer=True) as work:
             done = sum(1 for _ in self._rows(process, work))
             report(0, done, len(part))
-            for start in range(done, len(part), BLOCK):
-                archs = [space.from_index(i) for i in part[start : start + BLOCK]]
-                found = self.evaluator.score([space.to_mask(arch) for arch in archs], 0)
-                for at, score in _in_order((i, score) for i, _, score, _ in found):
-                    name = space.to_string(archs[at])
-                    engine = self.evaluator.engine
-                    work.append({"arch": name, "engine": engine, **score.to_record()})
-                    report(0, start + at + 1, len(part))
+            with recorded(work, tensorboard and done < len(part)):
+                for start in range(done, len(part), BLOCK):
+                    archs = [space.from_index(i) for i in part[start : start + BLOCK]]
+                    found = self.evaluator.score([space.to_mask(arch) for arch in archs], 0)
+                    for at, score in _in_order((i, score) for i, _, score, _ in found):
+                        name = space.to_string(archs[at])
+                        engine = self.evaluator.engine
+                        work.append({"arch": name, "engine": engine, **score.to_record()})
+                        report(0, start + at + 1, len(part))
 
     def left(self) -> int:
         """How many architectures are not scored yet, in all parts that this workdir holds."""
@@ -121,6 +130,7 @@ def score_space(
     process: int = 0,
     processes: int = 1,
     progress: Callable[[int, int, int], None] | None = None,
+    tensorboard: bool = False,
 ) -> int:
     """Scores one process's part and, if all parts are complete then, writes the table.
 
@@ -130,16 +140,18 @@ def score_space(
     Args:
         evaluator, numbers, workdir, config, processes: see `SpaceScores`.
         output: the table to write (see `score_table`).
-        process, progress: see `SpaceScores.score`.
+        process, progress, tensorboard: see `SpaceScores.score`.
 
     Returns:
         How many architectures are left to other processes; 0 if the table was written.
 
     Raises:
         UserError: an output that cannot be written, found before anything is scored; no such
-            process; a workdir of another run, of another number of processes, in use or damaged.
+            process; a workdir of another run, of another number of processes, in use or damaged;
+            tensorboardX is wanted and not installed.
     """
     score_table.check_output(output)
+    check_tensorboard(tensorboard)
     if not 0 <= process < processes:
         raise UserError(f"process must be from 0 to {processes - 1}, not {process}")
     scores = SpaceScores(evaluator, numbers, workdir, config, processes)
@@ -156,7 +168,7 @@ def score_space(
                 f"{processes}: go on with as many, or use another workdir"
             )
     else:
-        scores.score(process, progress)
+        scores.score(process, progress, tensorboard)
     left = scores.left()
     if not left:
         scores.write(output)

@@ -14,10 +14,8 @@ from itertools import islice
 import numpy as np
 
 from tenas_jax.benchmarks.parquet import import_pyarrow
-from tenas_jax.benchmarks.table import Table
 from tenas_jax.errors import UserError
 from tenas_jax.files import atomic_write_bytes, make_writable
-from tenas_jax.metrics import METRICS
 from tenas_jax.ntk import FLAGS, NOT_FINITE, OK
 from tenas_jax.scores import Score
 
@@ -72,21 +70,6 @@ def write_table(path: str | os.PathLike, metrics: Sequence[str], rows: Iterable[
     check_output(path)
     write = _csv if pathlib.Path(path).suffix.lower() == ".csv" else _parquet
     atomic_write_bytes(path, lambda file: write(file, path, columns(metrics), rows))
-
-
-def metric_columns(table: Table) -> dict[str, np.ndarray]:
-    """The scores [rows] in a table, by metric; NaN for a bad one.
-
-    Raises:
-        UserError: it has no column that is named as a metric.
-    """
-    names = [name for name in table.columns if name in METRICS]
-    if not names:
-        raise UserError(
-            f"the table of scores has no column of a metric ({', '.join(METRICS)}); "
-            f"it has {', '.join(table.columns)}"
-        )
-    return {name: table.column(name) for name in names}
 
 
 def _csv(file, path, types: Mapping[str, type], rows: Iterable[Sequence]) -> None:

@@ -5,6 +5,7 @@ import functools
 import operator
 import os
 import pathlib
+import re
 
 import numpy as np
 import pandas as pd
@@ -28,28 +29,34 @@ class Table:
       columns: names of the numeric columns but `index`; columns of text are left out.
     """
 
-    def __init__(self, frame: pd.DataFrame, space: Space, source: str = "table"):
-        """Checks `frame`, which has a column `arch` and may have the table's own `index`.
+    def __init__(
+        self, frame: pd.DataFrame, space: Space, source: str = "table", arch_column: str = "arch"
+    ):
+        """Checks `frame`, which has a column of architectures and may have the table's `index`.
 
         Without a column `index` the table's own index is the number of the row, from 0.
 
         Raises:
-          UserError: no column `arch` or no numeric one, an architecture that does not parse or
+          UserError: no such column or no numeric one, an architecture that does not parse or
             comes twice, an `index` that is no whole number or comes twice.
         """
-        if "arch" not in frame:
+        if arch_column not in frame:
             names = [str(column) for column in frame.columns]
-            near = difflib.get_close_matches("arch", names, n=1, cutoff=0.4)
+            near = difflib.get_close_matches(arch_column, names, n=1, cutoff=0.4)
             hint = f" (is it {near[0]!r}?)" if near else ""
-            raise UserError(f"{source} has no column 'arch'{hint}; it has {str(names)[:200]}")
+            raise UserError(
+                f"{source} has no column {arch_column!r}{hint}; it has {str(names)[:200]}"
+            )
         self.space = space
         self._source = source
-        numbers = frame.select_dtypes("number").drop(columns=["arch", "index"], errors="ignore")
+        numbers = frame.select_dtypes("number").drop(
+            columns=[arch_column, "index"], errors="ignore"
+        )
         if not len(numbers.columns):
             raise UserError(f"{source} has no numeric column; it has {list(frame.columns)}")
         self.columns = tuple(str(column) for column in numbers.columns)
         self._values = dict(zip(self.columns, numbers.to_numpy(np.float64).T, strict=True))
-        archs = self._parse(frame["arch"])
+        archs = self._parse(frame[arch_column])
         self.archs = tuple(space.to_string(arch) for arch in archs)
         self._rows = self._unique([space.index(arch) for arch in archs], "architecture")
         own = frame["index"] if "index" in frame else pd.Series(range(len(frame)), dtype=int)
@@ -58,7 +65,7 @@ class Table:
         self._own = self._unique(own.tolist(), "index")
 
     @classmethod
-    def load(cls, path: str | os.PathLike, space: Space) -> "Table":
+    def load(cls, path: str | os.PathLike, space: Space, *, arch_column: str = "arch") -> "Table":
         """Reads a CSV file, or Parquet where the name ends so, as `Table(frame, space)`.
 
         Raises:
@@ -77,13 +84,19 @@ class Table:
         except (ValueError, OSError) as error:  # pandas' and Arrow's parse errors are ValueErrors
             line = str(error).strip().splitlines()[0]
             raise UserError(f"cannot read {str(path)!r} as a table: {line}") from error
-        return cls(frame, space, str(path))
+        return cls(frame, space, str(path), arch_column)
 
     def __len__(self) -> int:
         return len(self.archs)
 
     def __contains__(self, arch: Arch) -> bool:
         return self.space.index(self._array(arch)) in self._rows
+
+    @property
+    def datasets(self) -> tuple[str, ...]:
+        """The data sets that the columns speak of, by names such as `DATASET_test`, in order."""
+        names = (re.match(r"(.+?)_(?:test|val)(?:_|$)", column) for column in self.columns)
+        return tuple(dict.fromkeys(name[1] for name in names if name))
 
     def row(self, arch: Arch) -> dict[str, float]:
         """The numbers of an architecture, by column; `UserError` names one that is missing."""

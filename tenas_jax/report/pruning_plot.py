@@ -6,16 +6,15 @@ from collections.abc import Mapping, Sequence
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.gridspec import GridSpec
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
 from tenas_jax.errors import UserError
-from tenas_jax.files import atomic_write_bytes
 from tenas_jax.report import style
 from tenas_jax.report.cell_graph import draw_cell
+from tenas_jax.report.picture import Picture, new_figure, save_png
 from tenas_jax.report.round_series import draw_series
 from tenas_jax.report.text_size import shrink, text_extent
 
@@ -47,8 +46,7 @@ def plot_pruning(
       UserError: the rounds do not fit the space, or the file cannot be written.
     """
     figure = pruning_figure(space_operations, edges, metrics, rounds, title=title, cells=cells)
-    with matplotlib.rc_context(style.RC):
-        atomic_write_bytes(path, lambda f: figure.savefig(f, format="png", dpi=style.DPI))
+    save_png(figure, path)
 
 
 def pruning_figure(
@@ -78,13 +76,12 @@ def pruning_figure(
     when = pruning_rounds(rounds, len(edges), len(space_operations))
     final = np.asarray(rounds[-1]["mask"])
     with matplotlib.rc_context(style.RC):
-        figure = Figure(figsize=style.SIZE, dpi=style.DPI, facecolor=style.PAPER)
-        FigureCanvasAgg(figure)
+        figure = new_figure(*style.SIZE)
         grids, lines, graphs = _layout(figure, len(final), len(metrics))
         names = cells or ([""] if len(final) == 1 else [f"cell {i}" for i in range(len(final))])
         shown = [entry["round"] for entry in rounds]
-        for axes, cell, name in zip(grids, when, names, strict=True):
-            _draw_grid(axes, cell, space_operations, edges, shown, name)
+        for number, (axes, name) in enumerate(zip(grids, names, strict=True)):
+            _draw_grid(axes, number, when[number], space_operations, edges, shown, name)
         for axes in grids[1:] if len(grids) > 2 else ():
             axes.tick_params(labelleft=False)  # No room, and the rows are those of the first.
         for axes, name in zip(lines, metrics, strict=True):
@@ -96,6 +93,28 @@ def pruning_figure(
         if any(axes.lines for axes in lines):
             _draw_legend(figure)
     return figure
+
+
+def pruning_picture(
+    space_operations: Sequence[str],
+    edges: Sequence[tuple[int, int]],
+    metrics: Sequence[str],
+    rounds: Sequence[Mapping],
+    **words,
+) -> Picture:
+    """What `pruning_figure` makes of the same, with a text for each operation of the grids.
+
+    Raises:
+      UserError: there are no rounds, or a mask does not fit the edges and operations.
+    """
+    figure = pruning_figure(space_operations, edges, metrics, rounds, **words)
+    when = pruning_rounds(rounds, len(edges), len(space_operations))
+    hovers = {}
+    for (cell, row, column), number in np.ndenumerate(when):
+        (source, target), operation = edges[row], space_operations[column]
+        fate = {KEPT: "kept", ABSENT: "was never there"}.get(number, f"pruned in round {number}")
+        hovers[_place(cell, row, column)] = [f"{source}→{target}: {operation}\n{fate}"]
+    return Picture(figure, hovers)
 
 
 def pruning_rounds(rounds: Sequence[Mapping], edge_count: int, op_count: int) -> np.ndarray:
@@ -167,6 +186,7 @@ def _draw_legend(figure: Figure) -> None:
 
 def _draw_grid(
     axes: Axes,
+    number: int,
     when: np.ndarray,
     operations: Sequence[str],
     edges: Sequence[tuple[int, int]],
@@ -182,12 +202,12 @@ def _draw_grid(
     size = min(style.LABEL_SIZE, 0.55 * height * points, width * points / 3.2)
     # Every round's number stands for a step in lightness, whatever rounds there are.
     order = {number: i / max(len(shown) - 2, 1) for i, number in enumerate(shown)}
-    for (row, column), number in np.ndenumerate(when):
-        fill, ink, label = _grid_cell(int(number), order)
-        axes.add_patch(
-            Rectangle((column, row), 1, 1, facecolor=fill, edgecolor=style.PAPER, linewidth=1.5)
-        )
-        weight = "bold" if number == KEPT else "normal"
+    for (row, column), pruned in np.ndenumerate(when):
+        fill, ink, label = _grid_cell(int(pruned), order)
+        look = {"facecolor": fill, "edgecolor": style.PAPER, "linewidth": 1.5}
+        gid = _place(number, row, column)
+        axes.add_patch(Rectangle((column, row), 1, 1, gid=gid, **look))
+        weight = "bold" if pruned == KEPT else "normal"
         at = {"ha": "center", "va": "center", "fontsize": size, "fontweight": weight}
         axes.text(column + 0.5, row + 0.5, label, color=ink, **at)
     axes.set_yticks(np.arange(rows) + 0.5, [f"{a}→{b}" for a, b in edges])
@@ -198,6 +218,10 @@ def _draw_grid(
     _fit_column_names(axes)
     if name:
         axes.set_xlabel(name, fontsize=style.LABEL_SIZE, color=style.INK, labelpad=6)
+
+
+def _place(cell: int, row: int, column: int) -> str:
+    return f"place-{cell}-{row}-{column}"
 
 
 def _grid_cell(number: int, order: Mapping[int, float]) -> tuple[object, str, str]:

@@ -12,6 +12,7 @@ from tenas_jax.json_values import read_object
 from tenas_jax.records import Workdir
 from tenas_jax.report.pruning_course import pruning_course
 from tenas_jax.search import Strategy
+from tenas_jax.spaces import Space
 
 ACCURACIES = ("cifar10_test", "cifar100_test", "imagenet16_120_test")
 
@@ -51,6 +52,7 @@ def write_result(
         "preset": preset,
         "engine": evaluator.engine,
         **_values(strategy, evaluator, records),
+        "incumbents": _incumbents(strategy, space, len(records)),
         "architectures_scored": len(records),
         "scoring_seconds": sum(record["seconds"] for record in records),
         "compile_seconds": evaluator.compile_seconds,
@@ -82,9 +84,13 @@ def _published(table: Table, arch: str) -> dict[str, float | None] | None:
     """
     if arch not in table:
         return None
-    row = table.row(arch)
-    names = [name for name in ACCURACIES if name in row] or list(row)
+    row, names = table.row(arch), accuracy_columns(table)
     return {name: row[name] if np.isfinite(row[name]) else None for name in names}
+
+
+def accuracy_columns(table: Table) -> tuple[str, ...]:
+    """The benchmark's three test accuracies, or all columns of a table that has none of them."""
+    return tuple(name for name in ACCURACIES if name in table.columns) or table.columns
 
 
 def _values(strategy: Strategy, evaluator: Evaluator, records: list[dict]) -> dict:
@@ -95,6 +101,12 @@ def _values(strategy: Strategy, evaluator: Evaluator, records: list[dict]) -> di
     return {
         name: None if value is None or np.isnan(value) else value for name, value in means.items()
     }
+
+
+def _incumbents(strategy: Strategy, space: Space, scored: int) -> list[list]:
+    """[networks scored, architecture] of the answers on the way; the last one if none are known."""
+    steps = getattr(strategy, "incumbents", None) or [(scored, strategy.result)]
+    return [[int(count), space.to_string(arch)] for count, arch in steps]
 
 
 def _text(found: dict, metrics: tuple[str, ...], evaluator: Evaluator) -> str:

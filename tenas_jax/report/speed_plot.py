@@ -6,13 +6,12 @@ from collections.abc import Mapping, Sequence
 
 import matplotlib
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, LogLocator, NullFormatter, NullLocator
 
 from tenas_jax.errors import UserError
-from tenas_jax.files import atomic_write_bytes
 from tenas_jax.report import style
+from tenas_jax.report.picture import new_figure, save_png
 from tenas_jax.report.text_size import shrink
 from tenas_jax.speed import Case
 
@@ -30,8 +29,7 @@ def plot_speed(
       UserError: there are no rows, or the file cannot be written.
     """
     figure = speed_figure(rows, cases, title=title)
-    with matplotlib.rc_context(style.RC):
-        atomic_write_bytes(path, lambda f: figure.savefig(f, format="png", dpi=style.DPI))
+    save_png(figure, path)
 
 
 def speed_figure(rows: Sequence[Mapping], cases: Mapping[str, Case], *, title: str) -> Figure:
@@ -57,8 +55,7 @@ def speed_figure(rows: Sequence[Mapping], cases: Mapping[str, Case], *, title: s
         panels[across or "n"][_label(name, engine, cases[name].remark)] = (across, some)
     shown = {axis: content for axis, content in panels.items() if content}
     with matplotlib.rc_context(style.RC):
-        figure = Figure(figsize=style.SIZE, dpi=style.DPI, facecolor=style.PAPER)
-        FigureCanvasAgg(figure)
+        figure = new_figure(*style.SIZE)
         below = 0.12 + LEGEND_LINE * max(map(len, shown.values()))
         grid = figure.add_gridspec(
             1, len(shown), left=0.06, right=0.98, bottom=min(below, 0.6), top=0.84, wspace=0.16

@@ -5,6 +5,8 @@ Shades differ in lightness, never in hue alone, so that a figure survives a blac
 
 DPI = 100
 SIZE = (16.0, 9.0)  # Inches: 1600 x 900 pixels.
+PANEL = (7.0, 4.6)  # Inches: a picture of one panel, which is read on a telephone too.
+SMALL_PANEL = (5.2, 4.0)  # One of several.
 
 # Set while a figure is made, so that a user's own matplotlib settings do not change it.
 RC = {
@@ -31,6 +33,7 @@ KEPT = "#12355b"  # The darkest shade: what the search ends with.
 FIRST_PRUNED = (0.93, 0.95, 0.97)  # From the first round, lightest,
 LAST_PRUNED = (0.47, 0.62, 0.77)  # to the last one.
 ABSENT = "#ffffff"
+DENSITY = ("#dde5ec", "#7f9fbf", KEPT)  # The shades of counts, from one to the most.
 
 SERIES = {"color": "#1f5a94", "linewidth": 1.8, "marker": "o", "markersize": 6}
 # What tells curves in one figure apart: 7 markers and 4 line styles pair up in 28 ways.
@@ -69,3 +72,10 @@ def frame(axes) -> None:
     axes.grid(True, axis="y", color=GRID, linewidth=0.8)
     axes.set_axisbelow(True)
     axes.tick_params(labelsize=SMALL_SIZE, colors=INK)
+
+
+def labels(axes, x: str, y: str) -> None:
+    """Say what the axes are; the words are never taken for mathematical text."""
+    words = {"fontsize": LABEL_SIZE, "color": INK, "parse_math": False}
+    axes.set_xlabel(x, **words)
+    axes.set_ylabel(y, **words)

@@ -7,14 +7,13 @@ from collections.abc import Mapping, Sequence
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from tenas_jax.errors import UserError
-from tenas_jax.files import atomic_write_bytes
 from tenas_jax.report import style
+from tenas_jax.report.picture import new_figure, save_png
 from tenas_jax.report.text_size import shrink
 
 # name of a record's field -> what the legend calls it
@@ -41,8 +40,7 @@ def plot_training(
       UserError: there are no records, or the file cannot be written.
     """
     figure = training_figure(records, confusion, names, title=title, subtitle=subtitle)
-    with matplotlib.rc_context(style.RC):
-        atomic_write_bytes(path, lambda f: figure.savefig(f, format="png", dpi=style.DPI))
+    save_png(figure, path)
 
 
 def training_figure(
@@ -69,8 +67,7 @@ def training_figure(
     if not records:
         raise UserError("there are no epochs to plot")
     with matplotlib.rc_context(style.RC):
-        figure = Figure(figsize=style.SIZE, dpi=style.DPI, facecolor=style.PAPER)
-        FigureCanvasAgg(figure)
+        figure = new_figure(*style.SIZE)
         left = {"left": 0.06, "right": 0.47, "bottom": 0.075, "top": 0.83}
         curves = figure.add_gridspec(2, 1, hspace=0.2, **left)
         _draw_curves(figure.add_subplot(curves[0]), records, LOSSES, "loss")

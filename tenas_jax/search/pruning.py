@@ -28,6 +28,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from tenas_jax.combining import dense_ranks
 from tenas_jax.errors import UserError
 from tenas_jax.evaluate import Score
 from tenas_jax.metrics import metric
@@ -76,6 +77,12 @@ class Pruning:
         self.result: np.ndarray | None = None
         self.history: list[dict] = []
         self._mask = space.supernet()
+
+    @property
+    def incumbents(self) -> list[tuple[int, np.ndarray]]:
+        """(networks scored, architecture): the result alone, since there is none on the way."""
+        scored = sum(1 + len(entry.get("candidates", ())) for entry in self.history)
+        return [(scored, self.result)] if self.done else []
 
     def ask(self) -> list[np.ndarray]:
         """The round's supernet, then it without each operation that could be pruned."""
@@ -187,28 +194,6 @@ class Pruning:
         for places, count in self._choices():
             pruned += sorted(places, key=position.__getitem__)[:count]
         return sorted(pruned)
-
-
-def dense_ranks(gains: Sequence[float], significant: int | None = None) -> np.ndarray:
-    """Ranks from 0 for the largest gain; equal gains share one and no number is left out.
-
-    Args:
-        gains: one a candidate; -inf ranks last.
-        significant: significant figures at which gains count as equal; None compares exactly.
-
-    Returns:
-        int [candidates]
-    """
-    rounded = [round_significant(gain, significant) for gain in gains]
-    distinct = sorted(set(rounded), reverse=True)
-    return np.array([distinct.index(gain) for gain in rounded])
-
-
-def round_significant(value: float, figures: int | None) -> float:
-    """A value to so many significant figures; unchanged for None and for what is not finite."""
-    if figures is None or not np.isfinite(value):
-        return float(value)
-    return float(f"{value:.{figures - 1}e}")
 
 
 def _plain(value: float) -> float | None:

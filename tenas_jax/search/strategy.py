@@ -15,6 +15,9 @@ class Strategy(Protocol):
         round: number of the current round, which is also the draw that its masks are scored in.
         done: whether there is nothing left to ask.
         result: the architecture found, int8 [cells, edges]; None until `done`.
+
+    One may also have `incumbents`, a list of (networks scored, architecture): the answers that it
+    would have given on the way, each from when it was found.
     """
 
     round: int

@@ -121,6 +121,16 @@ class Space(abc.ABC):
         shape = shape if n is None else (n, *shape)
         return rng.integers(len(self.operations), size=shape, dtype=np.int8)
 
+    def sample_numbers(self, rng: np.random.Generator, count: int) -> list[int]:
+        """`count` different numbers of architectures in random order, or all if there are fewer.
+
+        The first of many are those of few: a larger sample goes on where a smaller one ended.
+        """
+        found: dict[int, None] = {}
+        while len(found) < min(count, self.size):
+            found.setdefault(int(rng.integers(self.size)))
+        return list(found)
+
     def neighbours(self, arch: np.ndarray) -> list[np.ndarray]:
         """Every architecture that differs on one edge, in the order of edges and operations."""
         arch = self.check(arch)

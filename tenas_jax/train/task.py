@@ -1,7 +1,6 @@
 """A training as a config asks for it: which network, on which images, by which recipe."""
 
 import dataclasses
-import importlib.util
 import os
 import pathlib
 from collections.abc import Mapping
@@ -13,6 +12,7 @@ from tenas_jax.errors import UserError, shorten, unknown
 from tenas_jax.json_values import read_object
 from tenas_jax.networks.derived import size_fields
 from tenas_jax.records import Workdir, folder
+from tenas_jax.summaries import check_tensorboard
 from tenas_jax.train.card import Card
 from tenas_jax.train.loop import Training
 from tenas_jax.train.recipe import Recipe
@@ -52,8 +52,7 @@ def checked(config: Mapping[str, Any], from_search: str | None = None) -> dict[s
     every = config["checkpoint_every"]
     if every is not None and not (type(every) is int and every >= 1):
         raise UserError(f"checkpoint_every is {shorten(every)}; valid: whole numbers from 1, None")
-    if config["tensorboard"] and importlib.util.find_spec("tensorboardX") is None:
-        raise UserError("tensorboard needs tensorboardX: pip install 'tenas_jax[tensorboard]'")
+    check_tensorboard(config["tensorboard"])
     space = spaces.get(config["space"])
     texts = [] if config["arch"] is None else [config["arch"]]
     if from_search is not None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tenas_jax import spaces
-from tenas_jax.benchmarks.sample import chosen_numbers, listed_numbers, random_numbers
+from tenas_jax.benchmarks.sample import chosen_numbers, listed_numbers
 from tenas_jax.errors import UserError
 
 SPACE = spaces.get("nas_bench_201")
@@ -45,7 +45,7 @@ def test_the_whole_space_or_a_sample_of_it():
     assert list(chosen_numbers(SPACE, None, None, 0)) == list(range(15625))
     some = chosen_numbers(SPACE, None, 100, 3)
     assert len(set(some)) == 100 and some == chosen_numbers(SPACE, None, 100, 3)
-    assert some == random_numbers(SPACE, 100, np.random.default_rng(3))
+    assert some == SPACE.sample_numbers(np.random.default_rng(3), 100)
     assert some != chosen_numbers(SPACE, None, 100, 4)
     assert some == chosen_numbers(SPACE, None, 200, 3)[:100]
     assert sorted(chosen_numbers(SPACE, None, 15625, 0)) == list(range(15625))

@@ -8,7 +8,8 @@ import pytest
 
 from tenas_jax import spaces
 from tenas_jax.benchmarks import Table
-from tenas_jax.benchmarks.score_table import check_output, metric_columns, row, write_table
+from tenas_jax.benchmarks.rank_study import scores_of_table
+from tenas_jax.benchmarks.score_table import check_output, row, write_table
 from tenas_jax.errors import UserError
 from tenas_jax.scores import Score
 
@@ -87,11 +88,8 @@ def test_parquet_without_pyarrow_says_what_to_install(tmp_path, monkeypatch):
     check_output(tmp_path / "s.csv")
 
 
-def test_metrics_are_found_in_a_table(tmp_path):
+def test_a_study_reads_its_metrics(tmp_path):
     write_table(tmp_path / "s.csv", METRICS, rows(4))
-    found = metric_columns(Table.load(tmp_path / "s.csv", SPACE))
+    found = scores_of_table(Table.load(tmp_path / "s.csv", SPACE)).means()
     assert list(found) == list(METRICS)
     assert np.isnan(found["condition_number"]).tolist() == [False, True, False, False]
-    frame = pd.DataFrame({"arch": [SPACE.to_string(SPACE.from_index(0))], "kappa": [1]})
-    with pytest.raises(UserError, match="no column of a metric .condition_number, .* has kappa"):
-        metric_columns(Table(frame, SPACE))

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from tenas_jax import spaces
-from tenas_jax.benchmarks import Table
+from tenas_jax.benchmarks import Table, load
 from tenas_jax.errors import UserError
 
 SPACE = spaces.get("nas_bench_201")
@@ -165,3 +165,28 @@ def test_the_best_of_a_blank_column_is_none():
     table = Table(frame(params_m=[np.nan] * 3), SPACE)
     with pytest.raises(UserError, match="column 'params_m' is blank"):
         table.best("params_m")
+
+
+def test_data_sets_are_read_off_the_columns():
+    names = ["a_test", "b_16_test", "a_val", "a_val_12ep", "c_val_12ep", "params_m", "test"]
+    table = Table(frame(**dict.fromkeys(names, 1.0)), SPACE)
+    assert table.datasets == ("a", "b_16", "c")
+
+
+def test_another_column_of_architectures(tmp_path):
+    path = tmp_path / "other.csv"
+    frame().rename(columns={"arch": "net_str"}).assign(arch="x").to_csv(path, index=False)
+    table = Table.load(path, SPACE, arch_column="net_str")
+    assert table.archs == (SKIP, CONV, SKIP_TOO) and "net_str" not in table.columns
+    with pytest.raises(UserError, match="no column 'net' .is it 'net_str'"):
+        Table.load(path, SPACE, arch_column="net")
+
+
+def test_one_look_up_of_files_and_directories(tmp_path):
+    path = tmp_path / "small.csv"
+    frame().to_csv(path, index=False)
+    assert load(path, SPACE).archs == (SKIP, CONV, SKIP_TOO)
+    with pytest.raises(UserError, match="no topology directory of NATS-Bench: it has no meta"):
+        load(tmp_path, SPACE)
+    with pytest.raises(UserError, match="no table at"):
+        load(tmp_path / "none", SPACE)

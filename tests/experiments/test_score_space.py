@@ -1,7 +1,9 @@
 """Scoring a space as a user does it: killed and resumed, in shares."""
 
+import importlib.util
 import json
 import signal
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,8 @@ from tenas_jax import Evaluator, data, spaces
 from tenas_jax.presets import protocol
 
 COUNT = 6
+# That they are written changes nothing else, so the other tests of a run may have them too.
+EVENTS = f"--tensorboard={importlib.util.find_spec('tensorboardX') is not None}"
 SPACE = spaces.get("nas_bench_201")
 
 
@@ -65,8 +69,8 @@ def test_the_table_holds_what_the_evaluator_says(whole, tiny, quick_compilation)
     metrics = ["condition_number", "linear_regions"]
     flag_names = [f"{name}_flag" for name in metrics]
     assert list(table) == ["arch", *metrics, *flag_names, "seed", "seconds"]
-    numbers = np.random.default_rng(0).choice(SPACE.size, size=COUNT, replace=False)
-    archs = [SPACE.from_index(int(i)) for i in numbers]
+    rng = np.random.default_rng(0)
+    archs = [SPACE.from_index(int(rng.integers(SPACE.size))) for _ in range(COUNT)]
     assert table["arch"].tolist() == [SPACE.to_string(arch) for arch in archs]
     assert set(table["seed"]) == {0} and (table["seconds"] > 0).all()
     bad = table["condition_number"].isna()
@@ -78,18 +82,65 @@ def test_the_table_holds_what_the_evaluator_says(whole, tiny, quick_compilation)
     assert table["linear_regions"].tolist() == [regions[i] for i in range(COUNT)]
 
 
-def test_killed_and_started_again_it_ends_the_same(run, place, whole):
-    killed = run("killed", dies_after=3)
+@pytest.fixture(scope="module")
+def resumed(run, place) -> Path:
+    """The workdir of a run that was killed, started again, and once more when it was complete."""
+    killed = run("killed", EVENTS, dies_after=3)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     records = place / "killed" / "process-0-of-1" / "records.jsonl"
     assert records.read_bytes().count(b"\n") == 3 and not (place / "killed.csv").exists()
     before = records.read_bytes().splitlines()
     with records.open("ab") as file:  # as if it had died while writing
         file.write(b'{"arch": "|nor')
-    again = run("killed")
-    assert again.returncode == 0, again.stderr
+    for _ in range(2):
+        again = run("killed", EVENTS)
+        assert again.returncode == 0, again.stderr
     assert records.read_bytes().splitlines()[:3] == before
-    same(place / "killed.csv", whole)
+    return place / "killed"
+
+
+def test_killed_and_started_again_it_ends_the_same(resumed, whole):
+    same(resumed.with_suffix(".csv"), whole)
+
+
+def events(path: Path) -> list[tuple[int, dict[str, float]]]:
+    """(step, {tag: value}) of each event in a file but its first, which holds none."""
+    from tensorboardX.proto.event_pb2 import Event
+
+    data, found = path.read_bytes(), []
+    while data:  # each event is behind its length and a checksum, and followed by a checksum
+        (length,) = struct.unpack("<Q", data[:8])
+        event = Event.FromString(data[12 : 12 + length])
+        found.append((event.step, {value.tag: value.simple_value for value in event.summary.value}))
+        data = data[16 + length :]
+    return found[1:]
+
+
+def test_the_events_of_a_part_go_on(resumed, place, whole):
+    pytest.importorskip("tensorboardX")
+    part = resumed / "process-0-of-1"
+    starts = [events(path) for path in sorted((part / "tensorboard").iterdir())]
+    assert [[step for step, _ in start] for start in starts] == [[0, 1, 2], [3, 4, 5]]
+    records = map(json.loads, (part / "records.jsonl").read_text().splitlines())
+    for (_, tags), record in zip(starts[0] + starts[1], records, strict=True):
+        values = {"score/seconds": record["seconds"]}
+        for name in ("condition_number", "linear_regions"):
+            if record[name] != [None]:  # there is one repeat
+                values[f"score/{name}"] = record[name][0]
+        assert tags == pytest.approx(values, rel=1e-6)
+    assert not (place / "whole" / "process-0-of-1" / "tensorboard").exists()
+
+
+def test_events_need_their_package(python, tiny, tmp_path):
+    without = (
+        "import runpy, sys\n"
+        "sys.modules['tensorboardX'] = None\n"
+        "runpy.run_module('experiments.score_space', run_name='__main__', alter_sys=True)"
+    )
+    flags = (f"--output={tmp_path}/x.csv", f"--workdir={tmp_path}/x", f"--data={tiny}")
+    refused = python("-c", without, *flags, "--tensorboard")
+    assert refused.mistake.startswith("error: tensorboard needs tensorboardX: pip install")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_shares_and_a_list_make_the_same_table_in_parquet(run, place, whole):

@@ -1,13 +1,18 @@
 """The search as a user runs it: to its end, killed and resumed, and with other options."""
 
+import importlib.util
 import json
+import shutil
 import signal
+import struct
 from pathlib import Path
 
 import pytest
 
 TINY = ("--config.batch_size=4", "--config.repeats=1", "--config.patches=40")
 REGIONS = "--config.metrics=('linear_regions',)"
+# That they are written changes nothing else, so the other tests of a run may have them too.
+EVENTS = f"--config.tensorboard={importlib.util.find_spec('tensorboardX') is not None}"
 
 
 @pytest.fixture(scope="module")
@@ -78,16 +83,103 @@ def test_by_the_very_command(python, arguments, place):
     assert len(scores) == 25 + 19 + 13 + 1 and checkpoint["done"]
 
 
-def test_killed_in_mid_round_and_started_again_it_ends_the_same(search, place, whole):
-    killed = search("killed", dies_after=30)
+@pytest.fixture(scope="module")
+def resumed(search, place) -> Path:
+    """The workdir of a run that was killed and started again."""
+    killed = search("killed", EVENTS, dies_after=30)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     records = place / "killed" / "records.jsonl"
     assert len(records.read_bytes().splitlines()) == 30  # within the second round
     with records.open("ab") as file:  # as if it had died while writing
         file.write(b'{"round": 1, "key": "mask:')
-    again = search("killed")
+    again = search("killed", EVENTS)
     assert again.returncode == 0, again.stderr
-    assert outcome(place / "killed") == outcome(place / "whole")
+    return place / "killed"
+
+
+def test_killed_in_mid_round_and_started_again_it_ends_the_same(resumed, place, whole):
+    assert outcome(resumed) == outcome(place / "whole")
+
+
+def scalars(path: Path, group: str) -> list[tuple[int, dict[str, float]]]:
+    """(step, {name: value}) of the events that hold tags `group/name`, in an event file."""
+    from tensorboardX.proto.event_pb2 import Event
+
+    data, found = path.read_bytes(), []
+    while data:  # each event is behind its length and a checksum, and followed by a checksum
+        (length,) = struct.unpack("<Q", data[:8])
+        event = Event.FromString(data[12 : 12 + length])
+        tags = {value.tag: value.simple_value for value in event.summary.value}
+        found += [(event.step, tags)] if any(tag.startswith(group) for tag in tags) else []
+        data = data[16 + length :]
+    return [(step, {tag.removeprefix(group): v for tag, v in tags.items()}) for step, tags in found]
+
+
+def test_its_events_are_the_records_and_the_rounds_and_go_on(resumed):
+    pytest.importorskip("tensorboardX")
+    starts = sorted((resumed / "tensorboard").iterdir())
+    lines = (resumed / "records.jsonl").read_text().splitlines()
+    expected = [
+        {
+            "round": record["round"],
+            "seconds": record["seconds"],
+            **{
+                name: record[name][0]  # there is one repeat
+                for name in ("condition_number", "linear_regions")
+                if record[name] != [None]
+            },
+        }
+        for record in map(json.loads, lines)
+    ]
+    shown = [scalars(path, "score/") for path in starts]
+    assert [[step for step, _ in events] for events in shown] == [
+        list(range(30)),
+        list(range(30, 58)),
+    ]
+    for (_, values), record in zip(shown[0] + shown[1], expected, strict=True):
+        assert values == pytest.approx(record, rel=1e-6)
+    rounds = [scalars(path, "round/") for path in starts]
+    assert [[step for step, _ in events] for events in rounds] == [[0], [1, 2, 3]]
+    history = json.loads((resumed / "checkpoint.json").read_text())["history"]
+    for (_, values), entry in zip(rounds[0] + rounds[1], history, strict=True):
+        names = ("condition_number", "linear_regions")
+        supernet = {name: entry[name] for name in names if entry[name] is not None}
+        assert values == pytest.approx(supernet, rel=1e-6)
+
+
+def test_events_are_written_only_where_they_are_wanted(place, whole):
+    assert not (place / "whole" / "tensorboard").exists()
+
+
+def test_a_run_and_a_config_file_from_before_there_were_events(commands, arguments, place, whole):
+    shutil.copytree(place / "whole", place / "older")
+    stored = place / "older" / "config.json"
+    config = json.loads(stored.read_text())
+    assert config.pop("tensorboard") is False
+    stored.write_text(json.dumps(config))
+    older = place / "older.py"
+    older.write_text(
+        "from configs import tenas_nas_bench_201\n\n\ndef get_config():\n"
+        "    config = tenas_nas_bench_201.get_config().unlock()\n"
+        "    del config.tensorboard\n    return config.lock()\n"
+    )
+    given = arguments("older")
+    for flags in ([*given, EVENTS], [f"--config={older}", *given[1:]]):
+        again = commands.run("search", *flags)
+        assert again.returncode == 0 and "is finished" in again.stderr, again.stderr
+    assert json.loads(stored.read_text()) == config
+    assert not (place / "older" / "tensorboard").exists()  # nothing was scored
+
+
+def test_events_need_their_package(python, arguments, place):
+    without = (
+        "import runpy, sys\n"
+        "sys.modules['tensorboardX'] = None\n"
+        "runpy.run_module('experiments.search', run_name='__main__', alter_sys=True)"
+    )
+    refused = python("-c", without, *arguments("without", "--config.tensorboard=True"))
+    assert refused.mistake.startswith("error: tensorboard needs tensorboardX: pip install")
+    assert not (place / "without").exists()
 
 
 def test_a_finished_search_says_so_and_computes_nothing(search, place, whole):

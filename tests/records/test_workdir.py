@@ -75,6 +75,18 @@ def test_ignored_fields_may_differ_and_the_stored_ones_stay(tmp_path):
         open_run(tmp_path, other, ignore=("workdir", "nt", "ntk.engine"))
 
 
+def test_an_ignored_field_may_be_new_or_gone(tmp_path):
+    newer = {**CONFIG, "tensorboard": False}
+    open_run(tmp_path / "older").close()
+    with open_run(tmp_path / "older", newer, ignore=("tensorboard",)) as work:
+        assert work.config == CONFIG
+    open_run(tmp_path / "newer", newer).close()
+    with open_run(tmp_path / "newer", ignore=("tensorboard",)) as work:
+        assert work.config == newer
+    with pytest.raises(UserError, match="tensorboard: absent there, false now"):
+        open_run(tmp_path / "older", newer)
+
+
 def test_equal_configs_of_other_python_types_are_one(tmp_path):
     odd = {"shape": (3, 4), "lr": 1.0, "path": pathlib.Path("p"), "n": np.int64(2), "x": math.nan}
     open_run(tmp_path, odd).close()

@@ -9,6 +9,7 @@ from PIL import Image
 
 from tenas_jax.errors import UserError
 from tenas_jax.report import cell_graph, pruning_plot, style
+from tenas_jax.report.picture import to_svg
 
 NB201 = ["none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3"]
 NB201_EDGES = [(0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3)]
@@ -247,3 +248,16 @@ def test_the_mark_of_the_result_is_explained_where_it_is_drawn():
     empty = search(NB201, NB201_EDGES, 1, condition_number=None, linear_regions=None)
     figure = pruning_plot.pruning_figure(NB201, NB201_EDGES, BOTH, empty, title="t")
     assert "resulting architecture" not in words(figure)
+
+
+def test_every_place_of_the_grids_has_its_text():
+    rounds = search(NB201, NB201_EDGES, 2)
+    picture = pruning_plot.pruning_picture(NB201, NB201_EDGES, BOTH, rounds, title="T")
+    assert len(picture.hovers) == 2 * len(NB201_EDGES) * len(NB201)
+    cell, edge, op = rounds[1]["pruned"][0]
+    source, target = NB201_EDGES[edge]
+    expected = f"{source}→{target}: {NB201[op]}\npruned in round 1"
+    assert picture.hovers[f"place-{cell}-{edge}-{op}"] == [expected]
+    kept = [text for [text] in picture.hovers.values() if text.endswith("kept")]
+    assert len(kept) == 2 * len(NB201_EDGES)
+    assert to_svg(picture, "p").count("data-hover") == len(picture.hovers)

@@ -8,6 +8,7 @@ from PIL import Image
 
 from tenas_jax.errors import UserError
 from tenas_jax.report import speed_plot, style
+from tenas_jax.report.picture import Picture, to_svg
 
 CASES = {
     "kernel": SimpleNamespace(across="n", remark="a network"),
@@ -96,3 +97,8 @@ def test_no_two_curves_look_alike_without_their_colour():
 def test_no_rows_are_refused():
     with pytest.raises(UserError, match="no rows"):
         speed_plot.speed_figure([], CASES, title="t")
+
+
+def test_it_can_stand_in_a_page():
+    svg = to_svg(Picture(speed_plot.speed_figure(rows(), CASES, title="t"), {}), "p")
+    assert svg.startswith("<svg ") and "level</text>" in svg

@@ -6,6 +6,7 @@ from matplotlib.text import Text
 from PIL import Image
 
 from tenas_jax.errors import UserError
+from tenas_jax.report.picture import Picture, to_svg
 from tenas_jax.report.training_plot import plot_training, training_figure
 
 
@@ -101,3 +102,8 @@ def test_what_cannot_be_drawn(tmp_path):
     with pytest.raises(UserError, match="cannot write"):
         names = ["a", "b"]
         plot_training(records_of(1), confusion_of(2), names, tmp_path / "no" / "x.png", title="T")
+
+
+def test_it_can_stand_in_a_page():
+    svg = to_svg(Picture(figure_of(), {}), "p")
+    assert svg.startswith("<svg ") and ">true class</text>" in svg

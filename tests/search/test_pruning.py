@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tenas_jax import spaces
+from tenas_jax.combining import dense_ranks, round_significant
 from tenas_jax.errors import UserError
 from tenas_jax.evaluate import Score
 from tenas_jax.presets import protocol
 from tenas_jax.search import STRATEGIES, Pruning, strategy
-from tenas_jax.search.pruning import dense_ranks, round_significant
 
 SPACE = spaces.get("nas_bench_201")
 BOTH = ("condition_number", "linear_regions")

@@ -1,0 +1,58 @@
+"""Repeats a search over seeds, beside random search at the same number of scored networks.
+
+    python -m experiments.repeat --config=configs/tenas_nas_bench_201.py --workdir=runs/repeat \
+        --seeds=8 --config.data_dir=DIR --config.benchmark_table=accuracy.csv
+
+Each search has a folder of its own in the workdir, `pruning-0`, `random-0`, `pruning-1`, ..., with
+the records of a search. Killed and started again, it goes on where it was; more seeds may be asked
+for later.
+"""
+
+import pathlib
+
+from absl import app, flags
+
+from experiments.command import main_without_traceback, parse_flags
+from experiments.devices import prepare
+from experiments.search import checked_config, run  # and its flags --config, --workdir
+from tenas_jax import spaces
+from tenas_jax.benchmarks import load
+from tenas_jax.errors import UserError
+from tenas_jax.records import Workdir
+from tenas_jax.report.repeat_result import RANDOM, seed_row, write_repeats
+from tenas_jax.report.search_result import accuracy_columns
+from tenas_jax.search.task import IGNORED
+
+FLAGS = flags.FLAGS
+flags.DEFINE_integer("seeds", 8, "How many, from config.seed on.", lower_bound=1)
+
+
+def searches(config: dict, folder: pathlib.Path, seed: int) -> dict[str, dict]:
+    """The results of a search and of random search by one seed."""
+    config = {**config, "seed": seed}
+    found = run(config, str(folder / f"{config['strategy']}-{seed}"))
+    if config["strategy"] == RANDOM:
+        return {RANDOM: found}
+    options = {"count": found["architectures_scored"]}
+    floor = {**config, "strategy": RANDOM, "strategy_options": options}
+    return {config["strategy"]: found, RANDOM: run(floor, str(folder / f"{RANDOM}-{seed}"))}
+
+
+def main(argv: list[str]) -> None:
+    del argv
+    config = checked_config()
+    prepare(config["cpu_devices"])
+    if config["benchmark_table"] is None:
+        raise UserError("give --config.benchmark_table=FILE, the accuracies of what is found")
+    table = load(config["benchmark_table"], spaces.get(config["space"]))
+    columns = accuracy_columns(table)
+    rows: dict[str, list[dict]] = {}
+    with Workdir.open(FLAGS.workdir, {"command": "repeat", **config}, ignore=IGNORED) as work:
+        for seed in range(config["seed"], config["seed"] + FLAGS.seeds):
+            for name, found in searches(config, work.path, seed).items():
+                rows.setdefault(name, []).append(seed_row(seed, found, table, columns))
+        write_repeats(rows, table, config, work)
+
+
+if __name__ == "__main__":
+    app.run(main_without_traceback(main), flags_parser=parse_flags)

@@ -1,0 +1,161 @@
+"""NATS-Bench's topology directory as a table, read through the package `nats_bench`.
+
+The directory that its authors publish, `NATS-tss-v1_0-3ffb9-simple`, holds `meta.pickle.pbz2` (the
+architectures) and a file an architecture (its results by number of epochs, data set and seed). They
+are pickles, which can run code as they are read: read only those that you trust.
+
+Source: Dong, Liu, Musial and Gabrys, 2021 (NATS-Bench), arXiv:2009.00437. Accuracies are means over
+the seeds that there are, in percent. On CIFAR-10 the validation accuracy is that of networks
+trained on half of the training images, the test accuracy that of networks trained on all of them;
+on the other two both are of the same networks, and the published test images are split in halves
+for validation and test.
+"""
+
+import contextlib
+import importlib
+import os
+import pathlib
+import pickle
+from collections.abc import Callable, Iterator, Mapping
+from types import ModuleType
+from typing import Any
+
+import pandas as pd
+
+from tenas_jax.benchmarks.score_table import check_output
+from tenas_jax.benchmarks.table import Table
+from tenas_jax.errors import UserError
+from tenas_jax.files import atomic_write_bytes, atomic_write_text
+from tenas_jax.spaces.space import Space
+
+SPACE = "nas_bench_201"
+META = "meta.pickle.pbz2"
+
+# column -> (data set, evaluation set), both as NATS-Bench calls them
+SETS = {
+    "cifar10_test": ("cifar10", "ori-test"),
+    "cifar100_test": ("cifar100", "x-test"),
+    "imagenet16_120_test": ("ImageNet16-120", "x-test"),
+    "cifar10_val": ("cifar10-valid", "x-valid"),
+    "cifar100_val": ("cifar100", "x-valid"),
+    "imagenet16_120_val": ("ImageNet16-120", "x-valid"),
+}
+# what NATS-Bench calls a number of epochs -> what follows the column's name
+EPOCHS = {"200": "", "12": "_12ep"}
+# column -> what NATS-Bench calls a cost, in millions, of the network for CIFAR-10
+COSTS = {"params_m": "params", "flops_m": "flops"}
+
+
+def read_nats_bench(
+    path: str | os.PathLike, space: Space, progress: Callable[[int, int], object] | None = None
+) -> Table:
+    """All accuracies of a directory, with one architecture in memory at a time.
+
+    Args:
+        path: the directory.
+        space: NAS-Bench-201.
+        progress: called with how many architectures are read, and of how many.
+
+    Returns:
+        A table with NATS-Bench's indices, the columns of `SETS` after 200 and after 12 epochs, and
+        `COSTS`; NaN where the directory has no result.
+
+    Raises:
+        UserError: another space, no such directory, one that lacks the file of an architecture, a
+            file that cannot be read, or `nats_bench` is not installed.
+    """
+    path = pathlib.Path(path)
+    if space.name != SPACE:
+        raise UserError(f"{path}: NATS-Bench's directory is of {SPACE}, not of {space.name}")
+    if not (path / META).is_file():
+        raise UserError(f"{path} is no topology directory of NATS-Bench: it has no {META}")
+    with _reading(path / META):
+        api = _import(path).create(str(path), "tss", fast_mode=True, verbose=False)
+    files = [_file(path, index) for index in range(len(api))]
+    rows = []
+    for index, file in enumerate(files):
+        with _reading(file):
+            api.reload(str(path), index)
+            numbers = _numbers(api.arch2infos_dict[index])
+            rows.append({"index": index, "arch": api.arch(index), **numbers})
+        api.arch2infos_dict.clear()  # else it keeps every architecture that was asked for
+        api.evaluated_indexes.clear()
+        if progress is not None:
+            progress(index + 1, len(files))
+    frame = pd.DataFrame(rows)
+    return Table(frame.astype({name: float for name in frame.columns[2:]}), space, str(path))
+
+
+def _numbers(results: Mapping[str, Any]) -> dict[str, float | None]:
+    """An architecture's columns of its results by epochs; None where there is none."""
+    found: dict[str, float | None] = {}
+    for hp, suffix in EPOCHS.items():
+        for column, (dataset, part) in SETS.items():
+            found[column + suffix] = _accuracy(results.get(hp), dataset, part)
+    costs = _costs(results.get("200") or results.get("12"))
+    return found | {column: costs.get(name) for column, name in COSTS.items()}
+
+
+def _accuracy(results: Any | None, dataset: str, part: str) -> float | None:
+    """The mean over seeds."""
+    if results is None or dataset not in results.get_dataset_names():
+        return None
+    if any(part not in trial.get_eval_set() for trial in results.query(dataset).values()):
+        return None
+    return results.get_metrics(dataset, part)["accuracy"]
+
+
+def _costs(results: Any | None) -> dict[str, float]:
+    known = () if results is None else results.get_dataset_names()
+    dataset = next((name for name in ("cifar10", "cifar10-valid") if name in known), None)
+    return {} if dataset is None else results.get_compute_costs(dataset)
+
+
+def _file(path: pathlib.Path, index: int) -> pathlib.Path:
+    """Where an architecture's results lie, under either name that NATS-Bench knows."""
+    names = [f"{index:06d}.pickle.pbz2", f"{index}.pickle.pbz2"]
+    file = next((path / name for name in names if (path / name).is_file()), None)
+    if file is None:
+        raise UserError(f"{path} is incomplete: it has no {names[0]}")
+    return file
+
+
+def _import(path: pathlib.Path) -> ModuleType:
+    try:
+        return importlib.import_module("nats_bench")
+    except ImportError as error:
+        raise UserError(
+            f"{path}: NATS-Bench needs nats_bench (pip install 'tenas_jax[nats_bench]')"
+        ) from error
+
+
+@contextlib.contextmanager
+def _reading(file: pathlib.Path) -> Iterator[None]:
+    """Turns what a damaged file raises into one line that names it."""
+    damaged = (OSError, EOFError, pickle.UnpicklingError, ValueError, KeyError, TypeError,
+               AttributeError, IndexError, AssertionError, ZeroDivisionError)  # fmt: skip
+    try:
+        yield
+    except damaged as error:
+        words = " ".join(str(error).split())[:200]
+        raise UserError(f"cannot read {file}: {type(error).__name__}: {words}") from error
+
+
+def write_accuracies(path: str | os.PathLike, table: Table) -> None:
+    """Writes a table's indices, architectures and numbers, wholly or not at all.
+
+    Args:
+        path: a name that ends in `.csv` or `.parquet`.
+        table: what is written.
+
+    Raises:
+        UserError: another name, Parquet without pyarrow, or the file cannot be written.
+    """
+    check_output(path)
+    own = {"index": [table.index_of(arch) for arch in table.archs], "arch": table.archs}
+    frame = pd.DataFrame(own | {name: table.column(name) for name in table.columns})
+    if pathlib.Path(path).suffix.lower() == ".csv":
+        text = frame.to_csv(index=False, lineterminator="\n")
+        atomic_write_text(path, text)
+    else:
+        atomic_write_bytes(path, frame.to_parquet)

@@ -1,0 +1,77 @@
+"""The scoring of a rank study in a workdir: what was recorded or measured before is not again.
+
+Beside the records the workdir holds
+
+- `seconds.json`: metric -> what one architecture takes of it alone;
+- `spectra.json`: `column`, `batch_size` and `spectra`, the kernels' eigenvalues of the best and the
+  worst architectures by that column.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from tenas_jax.benchmarks.rank_study import Scores, scores_of
+from tenas_jax.benchmarks.sample import score_sample
+from tenas_jax.benchmarks.spectra import extreme_spectra, extremes, metric_seconds, takes_kernel
+from tenas_jax.evaluate import Evaluator
+from tenas_jax.files import atomic_write_text
+from tenas_jax.json_values import finite, read_object
+from tenas_jax.records import Workdir
+
+SECONDS = "seconds.json"
+SPECTRA = "spectra.json"
+
+
+def scored(
+    evaluator: Evaluator,
+    numbers: Sequence[int],
+    workdir: Workdir,
+    progress: Callable[[int, int, int], None],
+) -> Scores:
+    """Scores architectures and times each metric, as far as the workdir does not know.
+
+    Args:
+        evaluator: with `share_equal=False`, so that no two scores depend.
+        numbers: of the architectures (`Space.index`), no more than fit in memory.
+        workdir: open for this run.
+        progress: called after each with 0, how many are scored, and of how many.
+    """
+    space, metrics = evaluator.space, evaluator.protocol.metrics
+    found = score_sample(evaluator, numbers, workdir, progress)
+    archs = [space.to_string(space.from_index(i)) for i in numbers]
+    seconds = read_object(workdir.path / SECONDS)
+    if seconds is None or not set(metrics) <= set(seconds):
+        protocol, seed = evaluator.protocol, evaluator.seed
+        seconds = metric_seconds(space, evaluator.data, protocol, seed, archs)
+        _write(workdir, SECONDS, seconds)
+    return scores_of(archs, found, metrics, {name: seconds[name] for name in metrics})
+
+
+def keep_spectra(
+    evaluator: Evaluator, archs: Sequence[str], column: str, accuracy: np.ndarray, workdir: Workdir
+) -> None:
+    """Writes the spectra of the best and the worst architectures, if a metric takes the kernel.
+
+    Args:
+        evaluator: what scored them.
+        archs: [K] strings.
+        column: name of the accuracy that says which are the best.
+        accuracy: [K]
+        workdir: open for this run.
+    """
+    if not takes_kernel(evaluator.protocol.metrics):
+        return
+    size = evaluator.protocol.batch_size
+    known = read_object(workdir.path / SPECTRA) or {}
+    chosen = [archs[i] for _, i in extremes(accuracy)]
+    if known.get("column") == column and [s["arch"] for s in known["spectra"]] == chosen:
+        return
+    spectra = extreme_spectra(evaluator, archs, accuracy)
+    _write(workdir, SPECTRA, {"column": column, "batch_size": size, "spectra": spectra})
+
+
+def _write(workdir: Workdir, name: str, found: dict) -> None:
+    if workdir.is_writer:
+        atomic_write_text(workdir.path / name, json.dumps(finite(found), indent=1) + "\n")

@@ -1,0 +1,146 @@
+"""What a rank study found: a table for each column of accuracies, and files in the workdir.
+
+`result.json` has every statistic, `scores.csv` what was ranked (a row an architecture: its scores,
+parameters, multiply-adds and accuracies), `correlate.png` scores against the first accuracy, and
+`repeats.png` τ by how many repeats are averaged, if there are several.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+
+from tenas_jax.benchmarks.rank_study import Scores, Study
+from tenas_jax.benchmarks.ranking import Ranking
+from tenas_jax.files import atomic_write_text
+from tenas_jax.records import Workdir
+from tenas_jax.report.picture import save_png
+from tenas_jax.report.score_plot import score_picture
+from tenas_jax.report.tables import format_table
+from tenas_jax.report.tau_plot import tau_picture
+
+RESULT = "result.json"
+COMMAND = "correlate"
+TABLE = "scores.csv"
+HEADER = ("score", "bad", "tau", "95 %", "rho", "95 %", "tau top 10 %", "in top 10", "in top 100",
+          "best of 10", "pick of 100", "partial", "95 %", "seconds")  # fmt: skip
+
+
+def write_correlation(
+    study: Study, scores: Scores, how: Mapping, workdir: Workdir | None = None
+) -> dict:
+    """Prints how well the scores rank the accuracies, and writes it where there is a workdir.
+
+    Args:
+        study: the accuracies and baselines.
+        scores: of its architectures.
+        how: what the scores are of: space, preset, data and so on, as far as it is known.
+        workdir: open, to be written to; None prints alone.
+
+    Returns:
+        What `result.json` holds.
+    """
+    rankings = study.rows(scores)
+    found = {
+        "command": COMMAND,
+        **how,
+        "archs": len(study.archs),
+        "columns": list(study.accuracies),
+        "lower_is_better": sorted(scores.lower_is_better),
+        "seconds": scores.seconds or None,
+        "rows": [row.to_dict() for row in rankings],
+        "by_repeats": study.by_repeats(scores),
+    }
+    if workdir is not None and workdir.is_writer:
+        text = study.frame(scores).to_csv(index=False, lineterminator="\n")
+        atomic_write_text(workdir.path / TABLE, text)
+        _draw(study, scores, found, workdir)
+        atomic_write_text(workdir.path / RESULT, json.dumps(found, indent=1) + "\n")
+    print(correlation_text(rankings))
+    print(_how(found))
+    return found
+
+
+def correlation_text(rankings: Sequence[Ranking]) -> str:
+    """A table for each column of accuracies, and what is undefined in words."""
+    columns = dict.fromkeys(row.accuracy for row in rankings)
+    return "\n\n".join(
+        _text_of(name, [r for r in rankings if r.accuracy == name]) for name in columns
+    )
+
+
+def _text_of(column: str, rankings: Sequence[Ranking]) -> str:
+    title = f"{column}, {rankings[0].n} architectures"
+    table = format_table(HEADER, [_row(row.to_dict()) for row in rankings])
+    return "\n".join([title, table, *_notes(rankings)])
+
+
+def _notes(rankings: Sequence[Ranking]) -> list[str]:
+    """What is undefined and why, a line each, with the scores that it is said of."""
+    scores: dict[str, list[str]] = {}
+    for row in rankings:
+        for note in (row.note or "").split("; "):
+            scores.setdefault(note, []).append(row.score)
+    scores.pop("", None)
+    return [
+        f"{'all' if len(names) == len(rankings) else ', '.join(names)}: {note}"
+        for note, names in scores.items()
+    ]
+
+
+def _row(found: Mapping) -> tuple:
+    return (
+        found["score"],
+        found["bad"],
+        _number(found["tau"]),
+        _interval(found, "tau"),
+        _number(found["rho"]),
+        _interval(found, "rho"),
+        _number(found["tau_top"]),
+        _number(found["precision_10"], 2),
+        _number(found["precision_100"], 2),
+        _number(found["best_rank_10"], 0),
+        _number(found["rank_in_100_draws"], 0),
+        _number(found["partial"]),
+        _interval(found, "partial"),
+        found["seconds"],
+    )
+
+
+def _draw(study: Study, scores: Scores, found: Mapping, workdir: Workdir) -> None:
+    """The pictures: of the first column of accuracies."""
+    column, accuracy = next(iter(study.accuracies.items()))
+    taus = {row["score"]: row["tau"] for row in found["rows"] if row["accuracy"] == column}
+    title = f"Scores at initialisation against {column.replace('_', ' ')}"
+    picture = score_picture(
+        {**scores.means(), **study.baselines},
+        accuracy,
+        study.archs,
+        accuracy_name=column,
+        lower_is_better=scores.lower_is_better,
+        taus=taus,
+        title=title,
+    )
+    save_png(picture.figure, workdir.path / "correlate.png")
+    if scores.repeats > 1:
+        rows = [row for row in found["by_repeats"] if row["accuracy"] == column]
+        title = f"Kendall's τ with {column.replace('_', ' ')} by repeats averaged"
+        picture = tau_picture(rows, x="repeats", x_name="repeats averaged", title=title)
+        save_png(picture.figure, workdir.path / "repeats.png")
+
+
+def _how(found: Mapping) -> str:
+    """What was ranked, in words."""
+    if "scores" in found:
+        return f"{found['archs']} architectures, {found['scores']}"
+    return (
+        f"{found['archs']} architectures, preset {found['preset']}, {found['data']}, "
+        f"N = {found['batch_size']}, {found['repeats']} repeats, engine {found['engine']}"
+    )
+
+
+def _number(value: float | None, places: int = 3) -> str:
+    return "–" if value is None else f"{value:.{places}f}"
+
+
+def _interval(found: Mapping, name: str) -> str:
+    low, high = found[f"{name}_low"], found[f"{name}_high"]
+    return "–" if low is None else f"[{low:.3f}, {high:.3f}]"

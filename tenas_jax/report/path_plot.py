@@ -1,0 +1,137 @@
+"""The way of a pruning search: the supernet's two metrics, round by round."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.transforms import Bbox
+
+from tenas_jax.errors import UserError
+from tenas_jax.metrics import METRICS
+from tenas_jax.report import style
+from tenas_jax.report.headings import write_legend, write_nothing, write_title
+from tenas_jax.report.picture import Picture, new_figure, styled
+from tenas_jax.report.pruning_plot import SERIES
+from tenas_jax.report.scales import finite, is_wide, plain_number, set_scale
+from tenas_jax.report.text_size import text_extent
+
+FIRST_MARK = {"color": style.KEPT, "marker": "s", "markersize": 9, "linestyle": "none"}
+BACKING = {"facecolor": style.PAPER, "edgecolor": "none", "alpha": 0.8, "pad": 0.6}
+# Where the number of a round may stand, in points from its mark: beside it, then further away.
+PLACES = [
+    (radius * x, radius * y)
+    for radius in (13, 22)
+    for x, y in (
+        (0, 1),
+        (0.8, 0.7),
+        (1, 0),
+        (-0.8, 0.7),
+        (-1, 0),
+        (0.8, -0.7),
+        (0, -1),
+        (-0.8, -0.7),
+    )
+]
+
+
+@styled
+def path_picture(history: Sequence[Mapping], x: str, y: str, *, title: str) -> Picture:
+    """The supernet's path over two metrics; points are numbered by round where there is room.
+
+    Args:
+        history: dicts with `round`, `mask` [cells][edges][ops] before the round's pruning, and the
+            supernet's `x` and `y`, or None. A round in which one is not known is a gap. The last
+            one is the result, unless something was `pruned` in it.
+        x: a metric's name.
+        y: another's.
+        title: shown above.
+
+    Raises:
+        UserError: there are no rounds, or one lacks a metric.
+    """
+    if not history:
+        raise UserError("there are no rounds to plot")
+    for entry in history:
+        for name in (x, y):
+            if name not in entry:
+                raise UserError(f"round {entry['round']} has no {name}")
+    figure = new_figure(*style.PANEL, layout="constrained")
+    axes = figure.add_subplot()
+    style.frame(axes)
+    style.labels(axes, _axis_words(x), _axis_words(y))
+    across, up = (finite(entry[name] for entry in history) for name in (x, y))
+    known = np.isfinite(across) & np.isfinite(up)
+    across, up = np.where(known, across, np.nan), np.where(known, up, np.nan)
+    if not known.any():
+        write_nothing(axes)
+    end = "latest round" if history[-1].get("pruned") else "result"
+    hovers, handles = _draw_path(axes, across, up, [_text(e, x, y) for e in history], end)
+    if known.any():
+        axes.margins(0.1)
+        set_scale(axes, "x", log=is_wide(across))
+        set_scale(axes, "y", log=is_wide(up))
+    write_legend(figure, list(handles.values()), list(handles))
+    write_title(figure, title)
+    figure.draw_without_rendering()  # The layout decides where there is room for numbers.
+    numbers = [entry["round"] for entry in history]
+    _write_numbers(axes, across[known], up[known], np.array(numbers)[known])
+    return Picture(figure, hovers)
+
+
+def _axis_words(name: str) -> str:
+    """A metric in words, and which way it is better."""
+    words, _ = SERIES.get(name, (name.replace("_", " "), False))
+    if name not in METRICS:
+        return words
+    return f"{words} ({'higher' if METRICS[name].higher_is_better else 'lower'} is better)"
+
+
+def _text(entry: Mapping, x: str, y: str) -> str:
+    values = [f"{SERIES.get(n, (n.replace('_', ' '),))[0]} {_number(entry[n])}" for n in (x, y)]
+    left = f"operations left {int(np.sum(entry['mask']))}"
+    return "\n".join([f"round {entry['round']}", *values, left])
+
+
+def _number(value: float | None) -> str:
+    return "not known" if value is None else plain_number(value)
+
+
+def _draw_path(
+    axes: Axes, across: np.ndarray, up: np.ndarray, texts: Sequence[str], end: str
+) -> tuple[dict, dict]:
+    """The line and its marks; gives the marks' texts by gid, and what the legend explains."""
+    axes.plot(across, up, color=style.SERIES["color"], linewidth=1.5, zorder=2)
+    last = len(across) - 1
+    kinds = {
+        "first round": ("first", [0] if last else [], FIRST_MARK),
+        "rounds between": ("between", range(1, last), style.SERIES | {"linestyle": "none"}),
+        end: ("last", [last], style.FINAL_MARK),
+    }
+    hovers, handles = {}, {}
+    for label, (gid, rounds, look) in kinds.items():
+        shown = [i for i in rounds if np.isfinite(across[i])]
+        if shown:
+            [handles[label]] = axes.plot(across[shown], up[shown], gid=gid, zorder=3, **look)
+            hovers[gid] = [texts[i] for i in shown]
+    return hovers, handles
+
+
+def _write_numbers(axes: Axes, across: np.ndarray, up: np.ndarray, rounds: np.ndarray) -> None:
+    """Write each round's number beside its mark, where it touches neither mark nor number."""
+    points = axes.figure.dpi / 72
+    marks = axes.transData.transform(np.column_stack([across, up]))
+    taken = [Bbox.from_bounds(a - 5 * points, b - 5 * points, *[10 * points] * 2) for a, b in marks]
+    for x, y, number in zip(across, up, rounds, strict=True):
+        look = {"fontsize": style.SMALL_SIZE, "color": style.INK, "ha": "center", "va": "center"}
+        beside = {"textcoords": "offset points", "annotation_clip": False}
+        label = axes.annotate(str(number), (x, y), PLACES[0], bbox=BACKING, **beside, **look)
+        label.set_in_layout(False)
+        for place in PLACES:
+            label.set_position(place)
+            box = text_extent(label)
+            if axes.bbox.contains(box.x0, box.y0) and axes.bbox.contains(box.x1, box.y1):
+                if not any(box.overlaps(other) for other in taken):
+                    taken.append(box)
+                    break
+        else:
+            label.remove()
