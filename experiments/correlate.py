@@ -56,7 +56,7 @@ def rank_space(table: Table) -> None:
         with bar() as progress:
             scores = scored(evaluator, numbers, work, progress)
         column, accuracy = next(iter(study.accuracies.items()))
-        keep_spectra(evaluator, archs, column, accuracy, work)
+        keep_spectra(evaluator, scores, column, accuracy, work)
         write_correlation(study, scores, {**config, "engine": evaluator.engine}, work)
 
 

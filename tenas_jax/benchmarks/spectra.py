@@ -8,7 +8,6 @@ import numpy as np
 
 from tenas_jax.data import Images
 from tenas_jax.evaluate import Evaluator
-from tenas_jax.metrics import metric
 from tenas_jax.presets import Protocol
 from tenas_jax.spaces import Space
 
@@ -74,11 +73,6 @@ def metric_seconds(
         list(evaluator.score(masks[:1], 0))  # compiles, and draws what it takes
         found[name] = float(np.median([s.seconds for _, _, s, _ in evaluator.score(masks, 0)]))
     return found
-
-
-def takes_kernel(metrics: Sequence[str]) -> bool:
-    """Whether one of these metrics is of the kernel."""
-    return any(metric(name).kernel for name in metrics)
 
 
 def _eigenvalues(evaluator: Evaluator, arch: str) -> np.ndarray:

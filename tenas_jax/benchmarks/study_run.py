@@ -14,10 +14,11 @@ import numpy as np
 
 from tenas_jax.benchmarks.rank_study import Scores, scores_of
 from tenas_jax.benchmarks.sample import score_sample
-from tenas_jax.benchmarks.spectra import extreme_spectra, extremes, metric_seconds, takes_kernel
+from tenas_jax.benchmarks.spectra import extreme_spectra, extremes, metric_seconds
 from tenas_jax.evaluate import Evaluator
 from tenas_jax.files import atomic_write_text
 from tenas_jax.json_values import finite, read_object
+from tenas_jax.metrics import metric
 from tenas_jax.records import Workdir
 
 SECONDS = "seconds.json"
@@ -50,25 +51,31 @@ def scored(
 
 
 def keep_spectra(
-    evaluator: Evaluator, archs: Sequence[str], column: str, accuracy: np.ndarray, workdir: Workdir
+    evaluator: Evaluator, scores: Scores, column: str, accuracy: np.ndarray, workdir: Workdir
 ) -> None:
     """Writes the spectra of the best and the worst architectures, if a metric takes the kernel.
 
+    Those whose kernel is bad are left out: the worst have often one that is all zero.
+
     Args:
         evaluator: what scored them.
-        archs: [K] strings.
+        scores: of K architectures.
         column: name of the accuracy that says which are the best.
         accuracy: [K]
         workdir: open for this run.
     """
-    if not takes_kernel(evaluator.protocol.metrics):
+    means = scores.means()
+    kernels = [name for name in evaluator.protocol.metrics if metric(name).kernel]
+    if not kernels:
         return
-    size = evaluator.protocol.batch_size
+    usable = np.isfinite([means[name] for name in kernels]).all(0)
+    accuracy = np.where(usable, accuracy, np.nan)
     known = read_object(workdir.path / SPECTRA) or {}
-    chosen = [archs[i] for _, i in extremes(accuracy)]
+    chosen = [scores.archs[i] for _, i in extremes(accuracy)]
     if known.get("column") == column and [s["arch"] for s in known["spectra"]] == chosen:
         return
-    spectra = extreme_spectra(evaluator, archs, accuracy)
+    spectra = extreme_spectra(evaluator, scores.archs, accuracy)
+    size = evaluator.protocol.batch_size
     _write(workdir, SPECTRA, {"column": column, "batch_size": size, "spectra": spectra})
 
 

@@ -1,8 +1,9 @@
 """What a rank study found: a table for each column of accuracies, and files in the workdir.
 
 `result.json` has every statistic, `scores.csv` what was ranked (a row an architecture: its scores,
-parameters, multiply-adds and accuracies), `correlate.png` scores against the first accuracy, and
-`repeats.png` τ by how many repeats are averaged, if there are several.
+parameters, multiply-adds and accuracies), `correlate.png` scores against the first accuracy,
+`repeats.png` τ by how many repeats are averaged, if there are several, and `spectra.png` the
+kernels' eigenvalues of the best and the worst architectures, if the workdir knows them.
 """
 
 import json
@@ -10,10 +11,13 @@ from collections.abc import Mapping, Sequence
 
 from tenas_jax.benchmarks.rank_study import Scores, Study
 from tenas_jax.benchmarks.ranking import Ranking
+from tenas_jax.benchmarks.study_run import SPECTRA
 from tenas_jax.files import atomic_write_text
+from tenas_jax.json_values import read_object
 from tenas_jax.records import Workdir
 from tenas_jax.report.picture import save_png
 from tenas_jax.report.score_plot import score_picture
+from tenas_jax.report.spectrum_plot import spectrum_picture
 from tenas_jax.report.tables import format_table
 from tenas_jax.report.tau_plot import tau_picture
 
@@ -106,25 +110,31 @@ def _row(found: Mapping) -> tuple:
 
 
 def _draw(study: Study, scores: Scores, found: Mapping, workdir: Workdir) -> None:
-    """The pictures: of the first column of accuracies."""
+    """The pictures, of the first column of accuracies."""
     column, accuracy = next(iter(study.accuracies.items()))
-    taus = {row["score"]: row["tau"] for row in found["rows"] if row["accuracy"] == column}
-    title = f"Scores at initialisation against {column.replace('_', ' ')}"
-    picture = score_picture(
-        {**scores.means(), **study.baselines},
-        accuracy,
-        study.archs,
-        accuracy_name=column,
-        lower_is_better=scores.lower_is_better,
-        taus=taus,
-        title=title,
-    )
-    save_png(picture.figure, workdir.path / "correlate.png")
+    words = column.replace("_", " ")
+    pictures = {
+        "correlate.png": score_picture(
+            {**scores.means(), **study.baselines},
+            accuracy,
+            study.archs,
+            accuracy_name=column,
+            lower_is_better=scores.lower_is_better,
+            taus={row["score"]: row["tau"] for row in found["rows"] if row["accuracy"] == column},
+            title=f"Scores at initialisation against {words}",
+        )
+    }
     if scores.repeats > 1:
         rows = [row for row in found["by_repeats"] if row["accuracy"] == column]
-        title = f"Kendall's τ with {column.replace('_', ' ')} by repeats averaged"
-        picture = tau_picture(rows, x="repeats", x_name="repeats averaged", title=title)
-        save_png(picture.figure, workdir.path / "repeats.png")
+        title = f"Kendall's τ with {words} by repeats averaged"
+        options = {"x": "repeats", "x_name": "repeats averaged", "title": title}
+        pictures["repeats.png"] = tau_picture(rows, **options)
+    spectra = read_object(workdir.path / SPECTRA)
+    if spectra is not None:
+        title = f"Spectra of the NTK, N = {spectra['batch_size']}: best and worst by {words}"
+        pictures["spectra.png"] = spectrum_picture(spectra["spectra"], title=title)
+    for name, picture in pictures.items():
+        save_png(picture.figure, workdir.path / name)
 
 
 def _how(found: Mapping) -> str:

@@ -1,24 +1,35 @@
 """The course of a pruning search: its rounds as a table, and its picture."""
 
 import os
+import pathlib
 from collections.abc import Sequence
 
 import numpy as np
 
+from tenas_jax.report.path_plot import path_picture
+from tenas_jax.report.picture import save_png
 from tenas_jax.report.pruning_plot import plot_pruning
 from tenas_jax.report.tables import format_table
 from tenas_jax.search import Pruning
 from tenas_jax.spaces import Space
 
+PATH = "path.png"
 MANY = 8  # places pruned in one round that the table names; of more, the picture shows which
 
 
 def pruning_course(
     strategy: Pruning, space: Space, metrics: Sequence[str], path: str | os.PathLike, title: str
 ) -> str:
-    """Writes the picture to `path`, a PNG, and returns the table of the rounds."""
+    """Writes the picture to `path`, a PNG, and returns the table of the rounds.
+
+    Of several metrics, `path.png` beside it shows the supernet's way over the first two.
+    """
     edges = [(source, target) for target, source in space.edges]
     names = [space.cell_name(cell) for cell in range(space.cells)] if space.cells > 1 else [""]
+    if len(metrics) > 1:
+        x, y = metrics[:2]
+        path_of = path_picture(strategy.history, x, y, title=f"The search's path: {title}")
+        save_png(path_of.figure, pathlib.Path(path).with_name(PATH))
     plot_pruning(space.operations, edges, metrics, strategy.history, path, title=title, cells=names)
     rows = [
         (

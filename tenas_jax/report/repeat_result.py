@@ -21,9 +21,11 @@ from tenas_jax.benchmarks import Table
 from tenas_jax.errors import UserError
 from tenas_jax.files import atomic_write_text
 from tenas_jax.records import Workdir
+from tenas_jax.report.anytime_plot import anytime_picture
+from tenas_jax.report.picture import Picture, save_png
 from tenas_jax.report.tables import format_table
 
-RESULT = "result.json"
+RESULT, PICTURE = "result.json", "repeat.png"
 COMMAND = "repeat"
 RANDOM = "random"  # the strategy that is the floor
 
@@ -86,9 +88,29 @@ def write_repeats(
         ],
     }
     if workdir.is_writer:
+        picture = repeats_picture(found, columns[0])
+        save_png(picture.figure, workdir.path / PICTURE)
         atomic_write_text(workdir.path / RESULT, json.dumps(found, indent=2) + "\n")
     print(repeats_text(found))
     return found
+
+
+def repeats_picture(found: Mapping, column: str) -> Picture:
+    """The accuracy of the answer so far by networks scored, of all searches.
+
+    Args:
+        found: what `result.json` holds.
+        column: of accuracies.
+    """
+    words = column.replace("_", " ")
+    return anytime_picture(
+        {n: [r["anytime"][column] for r in rows] for n, rows in found["searches"].items()},
+        y_name=f"{words}, %",
+        x_name="networks scored",
+        floor=found["average"][column]["mean"],
+        oracle=found["oracle"][column],
+        title=f"What the searches had found: {words}",
+    )
 
 
 def summary_row(

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tenas_jax import spaces
-from tenas_jax.benchmarks.spectra import extreme_spectra, extremes, metric_seconds, takes_kernel
+from tenas_jax.benchmarks.spectra import extreme_spectra, extremes, metric_seconds
 from tenas_jax.benchmarks.study_run import SECONDS, SPECTRA, keep_spectra, scored
 from tenas_jax.data import Images
 from tenas_jax.evaluate import Evaluator
@@ -18,7 +18,7 @@ from tenas_jax.records import Workdir
 pytestmark = pytest.mark.usefixtures("small_network", "quick_compilation")
 
 SPACE = spaces.get("nas_bench_201")
-NUMBERS = [11000, 7812, 3000, 15000]
+NUMBERS = [12345, 7812, 3000, 8888]  # the third has a singular kernel
 ARCHS = [SPACE.to_string(SPACE.from_index(i)) for i in NUMBERS]
 SETTINGS = protocol("reference", batch_size=4, repeats=2, patches=8)
 PIXELS = np.random.default_rng(0).integers(0, 256, (8, 8, 8, 3), np.uint8)
@@ -67,28 +67,28 @@ def test_a_kernel_that_is_not_finite_has_no_eigenvalues(evaluator, monkeypatch):
 def test_each_metric_is_timed_alone(evaluator):
     seconds = metric_seconds(SPACE, IMAGES, SETTINGS, 0, ARCHS[:2])
     assert list(seconds) == list(SETTINGS.metrics) and all(s > 0 for s in seconds.values())
-    assert takes_kernel(SETTINGS.metrics) and not takes_kernel(["linear_regions"])
 
 
 def test_a_study_scores_and_measures_once(evaluator, tmp_path, monkeypatch):
     accuracy = np.arange(4.0)
     with Workdir.open(tmp_path / "w", {}) as work:
         first = scored(evaluator, NUMBERS, work, no_progress)
-        keep_spectra(evaluator, ARCHS, "test", accuracy, work)
+        keep_spectra(evaluator, first, "test", accuracy, work)
     texts = {name: (tmp_path / "w" / name).read_text() for name in (SECONDS, SPECTRA)}
     assert first.archs == tuple(ARCHS) and first.repeats == 2
     assert first.seconds == json.loads(texts[SECONDS])
     spectra = json.loads(texts[SPECTRA])
     assert (spectra["column"], spectra["batch_size"]) == ("test", 4)
-    assert [each["group"] for each in spectra["spectra"]] == ["best"] * 2 + ["worst"] * 2
+    # Of the three whose kernel is good one is the best, one the worst.
+    assert [each["arch"] for each in spectra["spectra"]] == [ARCHS[3], ARCHS[0]]
     with monkeypatch.context() as patch, Workdir.open(tmp_path / "w", {}) as work:
         patch.setattr("tenas_jax.benchmarks.study_run.metric_seconds", None)
         patch.setattr("tenas_jax.benchmarks.study_run.extreme_spectra", None)
         patch.setattr(Evaluator, "_start", None)
         again = scored(evaluator, NUMBERS, work, no_progress)
-        keep_spectra(evaluator, ARCHS, "test", accuracy, work)
+        keep_spectra(evaluator, again, "test", accuracy, work)
         with pytest.raises(TypeError):  # others are the best now
-            keep_spectra(evaluator, ARCHS, "test", -accuracy, work)
+            keep_spectra(evaluator, again, "test", -accuracy, work)
     for name in SETTINGS.metrics:
         np.testing.assert_array_equal(again.values[name], first.values[name])
     assert again.seconds == first.seconds
@@ -98,5 +98,6 @@ def test_without_a_kernel_there_are_no_spectra(tmp_path):
     settings = dataclasses.replace(SETTINGS, metrics=("linear_regions",))
     other = Evaluator(SPACE, IMAGES, settings, seed=0, devices=jax.devices()[:1])
     with Workdir.open(tmp_path / "w", {}) as work:
-        keep_spectra(other, ARCHS, "test", np.arange(4.0), work)
+        scores = scored(other, NUMBERS, work, no_progress)
+        keep_spectra(other, scores, "test", np.arange(4.0), work)
     assert not (tmp_path / "w" / SPECTRA).exists()

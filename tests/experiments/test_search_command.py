@@ -65,7 +65,8 @@ def test_a_search_ends_with_result_table_and_picture(place, whole):
     assert result["arch"] in whole.stdout
     assert "pruned (edge: operation)" in whole.stdout
     assert "compile" in whole.stdout and "preset reference" in whole.stdout
-    assert (place / "whole" / "search.png").read_bytes().startswith(b"\x89PNG")
+    for picture in ("search.png", "path.png"):
+        assert (place / "whole" / picture).read_bytes().startswith(b"\x89PNG")
     checkpoint, scores = outcome(place / "whole")
     assert len(scores) == 25 + 19 + 13 + 1
     assert all(record["engine"] == "jacobian" for record in scores.values())
