@@ -5,7 +5,7 @@ architectures) and a file an architecture (its results by number of epochs, data
 are pickles, which can run code as they are read: read only those that you trust.
 
 Source: Dong, Liu, Musial and Gabrys, 2021 (NATS-Bench), arXiv:2009.00437. Accuracies are means over
-the seeds that there are, in percent. On CIFAR-10 the validation accuracy is that of networks
+the seeds that have a result, in percent. On CIFAR-10 the validation accuracy is that of networks
 trained on half of the training images, the test accuracy that of networks trained on all of them;
 on the other two both are of the same networks, and the published test images are split in halves
 for validation and test.
@@ -16,7 +16,7 @@ import importlib
 import os
 import pathlib
 import pickle
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import ModuleType
 from typing import Any
 
@@ -61,23 +61,27 @@ def read_nats_bench(
         `COSTS`; NaN where the directory has no result.
 
     Raises:
-        UserError: another space, no such directory, one that lacks the file of an architecture, a
-            file that cannot be read, or `nats_bench` is not installed.
+        UserError: another space, no such directory, one of other architectures (such as the size
+            benchmark's) or that lacks the file of one, a file that cannot be read, or `nats_bench`
+            is not installed.
     """
     path = pathlib.Path(path)
     if space.name != SPACE:
         raise UserError(f"{path}: NATS-Bench's directory is of {SPACE}, not of {space.name}")
     if not (path / META).is_file():
         raise UserError(f"{path} is no topology directory of NATS-Bench: it has no {META}")
+    nats_bench = _import(path)
     with _reading(path / META):
-        api = _import(path).create(str(path), "tss", fast_mode=True, verbose=False)
-    files = [_file(path, index) for index in range(len(api))]
+        api = nats_bench.create(str(path), "tss", fast_mode=True, verbose=False)
+        archs = [api.arch(index) for index in range(len(api))]
+    _check(path, archs, space)  # before minutes of reading
+    files = [_file(path, index) for index in range(len(archs))]
     rows = []
     for index, file in enumerate(files):
         with _reading(file):
             api.reload(str(path), index)
             numbers = _numbers(api.arch2infos_dict[index])
-            rows.append({"index": index, "arch": api.arch(index), **numbers})
+            rows.append({"index": index, "arch": archs[index], **numbers})
         api.arch2infos_dict.clear()  # else it keeps every architecture that was asked for
         api.evaluated_indexes.clear()
         if progress is not None:
@@ -92,23 +96,44 @@ def _numbers(results: Mapping[str, Any]) -> dict[str, float | None]:
     for hp, suffix in EPOCHS.items():
         for column, (dataset, part) in SETS.items():
             found[column + suffix] = _accuracy(results.get(hp), dataset, part)
-    costs = _costs(results.get("200") or results.get("12"))
+    costs = _costs(results)
     return found | {column: costs.get(name) for column, name in COSTS.items()}
 
 
 def _accuracy(results: Any | None, dataset: str, part: str) -> float | None:
-    """The mean over seeds."""
+    """The mean over the seeds that have one after the last epoch; None where none has.
+
+    The package's own mean is the same where every seed has one, and fails otherwise.
+    """
     if results is None or dataset not in results.get_dataset_names():
         return None
-    if any(part not in trial.get_eval_set() for trial in results.query(dataset).values()):
-        return None
-    return results.get_metrics(dataset, part)["accuracy"]
+    trials = results.query(dataset).values()
+    found = [trial.eval_acc1es.get(f"{part}@{trial.get_total_epoch() - 1}") for trial in trials]
+    found = [accuracy for accuracy in found if accuracy is not None]
+    return sum(found) / len(found) if found else None
 
 
-def _costs(results: Any | None) -> dict[str, float]:
-    known = () if results is None else results.get_dataset_names()
-    dataset = next((name for name in ("cifar10", "cifar10-valid") if name in known), None)
-    return {} if dataset is None else results.get_compute_costs(dataset)
+def _costs(results: Mapping[str, Any]) -> dict[str, float]:
+    """Those of the first trainings on CIFAR-10 whose costs the package can tell.
+
+    It cannot where there are none, nor where seeds disagree and 888, the one it trusts, is missing.
+    """
+    for hp in EPOCHS:
+        for dataset in ("cifar10", "cifar10-valid"):
+            with contextlib.suppress(KeyError, TypeError, ValueError, ZeroDivisionError):
+                return results[hp].get_compute_costs(dataset)
+    return {}
+
+
+def _check(path: pathlib.Path, archs: Sequence[str], space: Space) -> None:
+    """`UserError` unless there are architectures, all of the space."""
+    if not archs:
+        raise UserError(f"{path} is no topology directory of NATS-Bench: {META} names nothing")
+    try:
+        for arch in archs:
+            space.parse(arch)
+    except UserError as error:
+        raise UserError(f"{path} is no topology directory of NATS-Bench: {error}") from error
 
 
 def _file(path: pathlib.Path, index: int) -> pathlib.Path:
@@ -132,8 +157,8 @@ def _import(path: pathlib.Path) -> ModuleType:
 @contextlib.contextmanager
 def _reading(file: pathlib.Path) -> Iterator[None]:
     """Turns what a damaged file raises into one line that names it."""
-    damaged = (OSError, EOFError, pickle.UnpicklingError, ValueError, KeyError, TypeError,
-               AttributeError, IndexError, AssertionError, ZeroDivisionError)  # fmt: skip
+    damaged = (OSError, EOFError, pickle.UnpicklingError, ImportError, ValueError, KeyError,
+               TypeError, AttributeError, IndexError, AssertionError)  # fmt: skip
     try:
         yield
     except damaged as error:

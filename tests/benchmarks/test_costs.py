@@ -1,5 +1,7 @@
 """Parameters and multiply-adds of many architectures, against counts of single networks."""
 
+import functools
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -8,54 +10,110 @@ import pytest
 
 from tenas_jax import spaces
 from tenas_jax.benchmarks import Table
+from tenas_jax.benchmarks import costs as module
 from tenas_jax.benchmarks.costs import costs
 from tenas_jax.errors import UserError
-from tenas_jax.networks.derived import count, derived
+from tenas_jax.networks.derived import DERIVED, count, derived
 
-SPACE = spaces.get("nas_bench_201")
+SPACE, DARTS = spaces.get("nas_bench_201"), spaces.get("darts")
 GOLDEN = Path(__file__).parents[1] / "golden" / "nas_bench_201_counts.csv"
+BIASES = 10  # of the classifier: `flops_m` counts each as a multiply-add
 
 
-def one_by_one(space, archs):
-    found = [count(derived(space.name, space.parse(a), classes=10), (32, 32, 3)) for a in archs]
+def sample(space, count, seed=0):
+    return [space.to_string(arch) for arch in space.sample(np.random.default_rng(seed), count)]
+
+
+def one_by_one(space, archs, **size):
+    networks = [derived(space.name, space.parse(a), classes=10, **size) for a in archs]
+    found = [count(network, (32, 32, 3)) for network in networks]
     return [[each.parameters for each in found], [each.macs for each in found]]
 
 
-def test_sums_are_what_counting_each_gives():
-    archs = [SPACE.to_string(arch) for arch in SPACE.sample(np.random.default_rng(0), 6)]
-    found = costs(SPACE, archs)
-    np.testing.assert_array_equal(list(found.values()), one_by_one(SPACE, archs))
+def in_millions(found):
+    """As the benchmark writes them: six digits."""
+    columns = zip(found["parameters"], found["multiply_adds"] + BIASES, strict=True)
+    return [[f"{value / 1e6:.6g}" for value in row] for row in columns]
+
+
+def published(frame):
+    return [[f"{value:.6g}" for value in row] for row in frame[["params_m", "flops_m"]].values]
+
+
+@pytest.fixture
+def counted(monkeypatch):
+    """The architectures that are counted, in order."""
+    found, count_one = [], module._counted
+
+    def counting(space, array):
+        found.append(space.to_string(array))
+        return count_one(space, array)
+
+    monkeypatch.setattr(module, "_counted", counting)
+    return found
+
+
+@pytest.mark.parametrize("name", DERIVED)
+def test_many_are_what_counting_each_gives(name, counted, monkeypatch):
+    """Of small networks, whose counts depend on the architecture in the same ways."""
+    size = dict(channels=4, depth=3 if name == "darts" else 1)
+    monkeypatch.setattr(module, "derived", functools.partial(derived, **size))
+    space = spaces.get(name)
+    archs = sample(space, 1, seed=1) * 25 + sample(space, 32)  # the first rows are one
+    found = costs(space, archs)
     assert list(found) == ["parameters", "multiply_adds"]
-    alone = costs(SPACE, archs[:1])
-    assert [v.tolist() for v in alone.values()] == [v[:1].tolist() for v in found.values()]
+    assert len(counted) == {"nas_bench_201": 25, "darts": 20}[name] == len(set(counted))
+    rows = [row for row, arch in enumerate(archs) if arch not in counted]
+    expected = one_by_one(space, [archs[row] for row in rows], **size)
+    np.testing.assert_array_equal([column[rows] for column in found.values()], expected)
+
+
+@pytest.mark.parametrize("name", DERIVED)
+def test_alone_and_repeated_it_is_counted_once(name, counted):
+    space = spaces.get(name)
+    archs = sample(space, 1, seed=3) * 3
+    found = np.array(list(costs(space, archs).values()))
+    assert counted == archs[:1]
+    np.testing.assert_array_equal(found, np.repeat(one_by_one(space, archs[:1]), 3, axis=1))
+
+
+def test_an_edge_counts_whichever_it_is_and_wherever_it_leads():
+    """By hand: in five cells of each of 16, 32 and 64 channels, on 32, 16 and 8 pixels a side."""
+    expected = {
+        "nor_conv_1x1": [5 * sum(c * c + 2 * c for c in (16, 32, 64)), 15 * 16 * 16 * 32**2],
+        "nor_conv_3x3": [5 * sum(9 * c * c + 2 * c for c in (16, 32, 64)), 135 * 16 * 16 * 32**2],
+        "skip_connect": [0, 0],
+        "avg_pool_3x3": [0, 0],
+    }
+    empty = np.zeros((1, len(SPACE.edges)), np.int8)
+    places = list(itertools.product(range(len(SPACE.edges)), expected))
+    single = [empty.copy() for _ in places]
+    for arch, (edge, operation) in zip(single, places, strict=True):
+        arch[0, edge] = SPACE.operations.index(operation)
+    found = np.array(list(costs(SPACE, [SPACE.to_string(a) for a in [empty, *single]]).values()))
+    more = (found[:, 1:] - found[:, :1]).T
+    np.testing.assert_array_equal(more, [expected[operation] for _, operation in places])
 
 
 def test_published_counts():
-    published = pd.read_csv(GOLDEN)
-    found = costs(SPACE, published["arch"])
-    np.testing.assert_allclose(found["parameters"] / 1e6, published["params_m"], atol=6e-6)
-    np.testing.assert_allclose(found["multiply_adds"] / 1e6, published["flops_m"], atol=1e-3)
+    frame = pd.read_csv(GOLDEN)
+    assert in_millions(costs(SPACE, frame["arch"])) == published(frame)
 
 
 def test_the_whole_table(accuracy_table):
     table = Table.load(accuracy_table, SPACE)
-    found = costs(SPACE, table.archs)
-    for name, column, off in (("parameters", "params_m", 6e-6), ("multiply_adds", "flops_m", 1e-3)):
-        published = table.column(column)
-        known = np.isfinite(published)
-        assert known.sum() == 15625 - 11
-        # flops_m also counts the ten additions of the classifier's bias.
-        np.testing.assert_allclose(found[name][known] / 1e6, published[known], atol=off)
+    found = in_millions(costs(SPACE, table.archs))
+    columns = {name: table.column(name) for name in ("params_m", "flops_m")}
+    known = np.isfinite(columns["params_m"])
+    assert known.sum() == 15625 - 11
+    expected = published(pd.DataFrame(columns)[known])
+    assert list(itertools.compress(found, known)) == expected
 
 
-def test_a_space_whose_edges_depend_on_each_other():
-    darts = spaces.get("darts")
-    arch = darts.to_string(darts.sample(np.random.default_rng(0)))
-    found = costs(darts, [arch])
-    np.testing.assert_array_equal(list(found.values()), one_by_one(darts, [arch]))
-
-
-def test_no_architectures_and_none_of_the_space():
+def test_no_architectures_and_none_of_the_space(monkeypatch):
     assert [len(column) for column in costs(SPACE, []).values()] == [0, 0]
-    with pytest.raises(UserError):
-        costs(SPACE, ["|nope~0|"])
+    with pytest.raises(UserError, match="nope"):
+        costs(SPACE, ["|nope~0|+|none~0|none~1|+|none~0|none~1|none~2|"])
+    monkeypatch.delitem(DERIVED, "darts")
+    with pytest.raises(UserError, match="unknown space 'darts'"):
+        costs(DARTS, sample(DARTS, 1))

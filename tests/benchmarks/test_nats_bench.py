@@ -1,5 +1,7 @@
 """NATS-Bench's directory, written here in the official layout and read by its own package."""
 
+import bz2
+import pickle
 import sys
 
 import numpy as np
@@ -10,7 +12,7 @@ from tenas_jax.benchmarks import Table, load
 from tenas_jax.benchmarks.nats_bench import COSTS, EPOCHS, SETS, read_nats_bench, write_accuracies
 from tenas_jax.errors import UserError
 
-from .nats_directory import SEEDS, accuracy, write, write_directory
+from .nats_directory import PARTS, SEEDS, accuracy, write, write_directory
 
 pytest.importorskip("nats_bench")
 
@@ -54,6 +56,89 @@ def test_which_set_is_which():
         dataset, part = column.rsplit("_", 1)
         name = {"val": "valid", "test": "test"}[part]
         assert remap_dataset_set_names(theirs[dataset], name) == found
+
+
+def test_they_are_those_that_the_package_gives(folder):
+    """Where nothing is missing: `get_more_info` averages over seeds, if it is told to."""
+    from nats_bench import create
+
+    table, api = load(folder, SPACE), create(str(folder), "tss", fast_mode=True, verbose=False)
+    for column, (dataset, part) in SETS.items():
+        for hp, suffix in EPOCHS.items():
+            info = api.get_more_info(1, dataset, hp=hp, is_random=False)
+            name = "valid-accuracy" if part == "x-valid" else "test-accuracy"
+            assert table.row_at(1)[column + suffix] == pytest.approx(info[name])
+
+
+def change(path, changed):
+    """Writes a file anew, with what `changed` does to the object in it."""
+    states = pickle.loads(bz2.decompress(path.read_bytes()))
+    changed(states)
+    write(path, states)
+
+
+def trials(states, hp="200", dataset="cifar100"):
+    """The states of an architecture's trainings, by seed."""
+    found = states[hp]["all_results"].items()
+    return {seed: trial for (name, seed), trial in found if name == dataset}
+
+
+def all_without_seeds(states):
+    for state in states.values():
+        state["dataset_seed"] = {name: [] for name in PARTS}
+
+
+# what is missing of architecture 0 -> which seeds' mean is left on CIFAR-100's test set, if any
+GAPS = {
+    "epochs": (lambda s: s.pop("200"), ()),
+    "data set": (lambda s: s["200"]["dataset_seed"].pop("cifar100"), ()),
+    "seeds": (lambda s: s["200"]["dataset_seed"].update(cifar100=[]), ()),
+    "a seed": (lambda s: s["200"]["dataset_seed"].update(cifar100=[777, 888]), (777, 888)),
+    "a seed's set": (lambda s: trials(s)[999]["eval_acc1es"].pop("x-test@199"), (777, 888)),
+    "a seed's number": (lambda s: trials(s)[777]["eval_acc1es"].update({"x-test@199": None}),
+                        (888, 999)),
+    "all": (all_without_seeds, ()),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("gap", GAPS)
+def test_what_is_missing_is_blank_and_the_rest_is_read(folder, gap):
+    changed, seeds = GAPS[gap]
+    whole = load(folder, SPACE)
+    change(folder / "000000.pickle.pbz2", changed)
+    table = load(folder, SPACE)
+    row, before = table.row_at(0), whole.row_at(0)
+    if seeds:
+        expected = np.mean([accuracy(0, "cifar100", "x-test", s, 200) for s in seeds])
+        assert row["cifar100_test"] == pytest.approx(expected) != before["cifar100_test"]
+    else:
+        assert np.isnan(row["cifar100_test"])
+    for name in ("cifar100_test_12ep", "params_m", "flops_m"):
+        expected = np.nan if gap == "all" else before[name]
+        assert row[name] == pytest.approx(expected, nan_ok=True)
+    assert table.row_at(1) == whole.row_at(1)
+
+
+def disagreeing(states, hp, dataset):
+    """Seeds of which the package trusts none, since 888 is not among them."""
+    states[hp]["dataset_seed"][dataset] = [777, 999]
+    trials(states, hp, dataset)[999].update(params=9.0, flop=900.0)
+
+
+def test_costs_are_of_the_first_trainings_that_tell_them(folder):
+    def params():
+        return load(folder, SPACE).row_at(0)["params_m"]
+
+    file = folder / "000000.pickle.pbz2"
+    change(file, lambda s: [t.update(params=0.5) for t in trials(s, "12", "cifar10").values()])
+    change(file, lambda s: [t.update(params=0.7) for t in trials(s, dataset="cifar10").values()])
+    assert params() == pytest.approx(0.7)
+    change(file, lambda s: disagreeing(s, "200", "cifar10"))
+    assert params() == pytest.approx(0.1)
+    change(file, lambda s: disagreeing(s, "200", "cifar10-valid"))
+    assert params() == pytest.approx(0.5)
+    change(file, lambda s: s["12"]["dataset_seed"].clear())
+    assert np.isnan(params())
 
 
 def test_look_up_by_string_index_and_canonical_form(folder):
@@ -108,7 +193,8 @@ def test_mistakes_are_one_line(folder, tmp_path, monkeypatch):
     (folder / "000001.pickle.pbz2").rename(tmp_path / "kept")
     with pytest.raises(UserError, match="incomplete: it has no 000001.pickle.pbz2"):
         load(folder, SPACE)
-    for content in (b"", b"no archive", b"BZh9"):
+    unknown = bz2.compress(b"cno_such_module\nthing\n.")  # a pickle that imports it
+    for content in (b"", b"no archive", b"BZh9", unknown):
         (folder / "000001.pickle.pbz2").write_bytes(content)
         with pytest.raises(UserError, match="cannot read .*000001.pickle.pbz2: ") as caught:
             load(folder, SPACE)
@@ -116,10 +202,22 @@ def test_mistakes_are_one_line(folder, tmp_path, monkeypatch):
     write(folder / "000001.pickle.pbz2", {"200": {"all_results": 3}})
     with pytest.raises(UserError, match="cannot read .*000001.pickle.pbz2: "):
         load(folder, SPACE)
-    (tmp_path / "kept").rename(folder / "000001.pickle.pbz2")
+
+
+def test_a_directory_of_other_architectures_is_refused_before_it_is_read(folder, monkeypatch):
+    monkeypatch.setattr("nats_bench.NATStopology.reload", None)
     write(folder / "meta.pickle.pbz2", [1, 2])
     with pytest.raises(UserError, match="cannot read .*meta.pickle.pbz2: "):
         load(folder, SPACE)
+    # NATS-Bench's size benchmark has the same layout.
+    for archs, message in ((["8:8:16:8:64"], "architecture '8:8:16"), ([], "meta.* names nothing")):
+        write(folder / "meta.pickle.pbz2", {"meta_archs": archs})
+        with pytest.raises(UserError, match=f"is no topology directory of NATS-Bench: {message}"):
+            load(folder, SPACE)
+
+
+def test_the_package_is_optional(folder, monkeypatch):
     monkeypatch.setitem(sys.modules, "nats_bench", None)
-    with pytest.raises(UserError, match=r"pip install 'tenas_jax\[nats_bench\]'"):
+    words = r"^\S+NATS-simple: NATS-Bench needs nats_bench .pip install 'tenas_jax\[nats_bench\]'.$"
+    with pytest.raises(UserError, match=words):
         load(folder, SPACE)

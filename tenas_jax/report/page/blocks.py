@@ -1,0 +1,186 @@
+"""What a page is put together from: sections of key numbers, tables, pictures and notes.
+
+They hold plain text alone; the template writes it, escaped.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from tenas_jax.report.page.words import show
+from tenas_jax.report.picture import Picture
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What stands in a table or beside a key.
+
+    Attributes:
+        text: as it is shown.
+        number: what it is sorted by; None if it is a text or missing.
+        code: whether it is to be read letter by letter, as an architecture is.
+        link: the id of a section that it leads to.
+    """
+
+    text: str
+    number: float | None = None
+    code: bool = False
+    link: str = ""
+
+
+@dataclass(frozen=True)
+class KeyNumbers:
+    """Names with their values."""
+
+    type: ClassVar[str] = "numbers"
+    pairs: Sequence[tuple[str, Cell]]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table that is sorted by a click on a column's name.
+
+    Attributes:
+        header: the columns' names.
+        rows: a cell a column.
+        caption: what it is.
+        note: what its columns mean, or what it lacks.
+    """
+
+    type: ClassVar[str] = "table"
+    header: Sequence[str]
+    rows: Sequence[Sequence[Cell]]
+    caption: str
+    note: str = ""
+
+    @property
+    def numeric(self) -> list[bool]:
+        """Which columns hold numbers, and besides them only missing ones."""
+        columns = list(zip(*self.rows, strict=True)) or [()] * len(self.header)
+        return [
+            any(c.number is not None for c in column)
+            and all(c.number is not None or c.text == show(None) for c in column)
+            for column in columns
+        ]
+
+    @property
+    def widths(self) -> list[int]:
+        """How wide each column is at least, in letters: words of a header are not broken."""
+        found = []
+        for i, name in enumerate(self.header):
+            longest = max((len(row[i].text) for row in self.rows), default=0)
+            words = [len(word) for word in name.split()]
+            words[-1] += 2  # the arrow
+            found.append(max(*words, 4, min(longest, 24) if longest > 24 else 0))
+        return found
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A picture.
+
+    Attributes:
+        picture: what is drawn.
+        caption: what it shows.
+        archs: architectures that texts of its marks begin with, and that other pictures of the page
+            name as well: each is then written once.
+    """
+
+    type: ClassVar[str] = "figure"
+    picture: Picture
+    caption: str
+    archs: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Note:
+    """A sentence, such as what is missing."""
+
+    type: ClassVar[str] = "note"
+    text: str
+
+
+@dataclass(frozen=True)
+class Code:
+    """A command, below what it does."""
+
+    type: ClassVar[str] = "code"
+    title: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Blocks that are shown on a click on their title."""
+
+    type: ClassVar[str] = "fold"
+    title: str
+    blocks: Sequence["Block"]
+    is_open: bool = False
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """Small pictures side by side."""
+
+    type: ClassVar[str] = "gallery"
+    figures: Sequence[Figure]
+
+
+Block = KeyNumbers | Table | Figure | Note | Code | Fold | Gallery
+
+
+@dataclass(frozen=True)
+class Section:
+    """A heading and what stands below it."""
+
+    title: str
+    blocks: Sequence[Block] = field(default_factory=tuple)
+
+
+def cell(value: object, places: int | None = None, unit: str = "") -> Cell:
+    """A value as a cell.
+
+    Args:
+        value: a number, a text, None, or what `show` takes.
+        places: after the point; None for five significant digits.
+        unit: written behind a number, such as ` s`.
+    """
+    number = None
+    text = show(value, places)
+    if text != show(None) and isinstance(value, int | float) and not isinstance(value, bool):
+        number, text = float(value), text + unit
+    return Cell(text, number)
+
+
+def percent(value: float | None) -> Cell:
+    """A part of 1 in percent."""
+    return cell(None if value is None else 100 * value, 2, " %")
+
+
+def code(text: str | None) -> Cell:
+    """An architecture, or another text that is read letter by letter."""
+    return cell(text) if text is None else Cell(text, code=True)
+
+
+def with_interval(value: float | None, low: float | None, high: float | None, places=3) -> Cell:
+    """`0.512 [0.49, 0.53]`, sorted by the value; without an interval the value alone."""
+    known = show(low, places) != show(None) != show(high, places)
+    interval = f" [{show(low, places)}, {show(high, places)}]" if known else ""
+    found = cell(value, places)
+    return found if found.number is None else Cell(found.text + interval, found.number)
+
+
+def table(
+    header: Sequence[str], rows: Iterable[Sequence[object]], caption: str, note: str = ""
+) -> Table:
+    """A table of cells and of values that become cells.
+
+    Raises:
+        ValueError: a row has more or fewer values than the header.
+    """
+    made = [[v if isinstance(v, Cell) else cell(v) for v in row] for row in rows]
+    for number, row in enumerate(made):
+        if len(row) != len(header):
+            raise ValueError(f"row {number} has {len(row)} values, the header {len(header)}")
+    return Table(tuple(header), made, caption, note)

@@ -1,0 +1,114 @@
+"""What was run, on what, and how to run it again."""
+
+import shlex
+from collections.abc import Mapping
+
+from tenas_jax.report.page.blocks import Block, Code, Fold, Note, Section, cell, table
+from tenas_jax.report.page.run import Run
+from tenas_jax.report.page.words import flat, plural
+
+# space -> the config file of its searches that leaves every field to the preset
+SEARCH_CONFIGS = {
+    "nas_bench_201": "configs/tenas_nas_bench_201.py",
+    "darts": "configs/tenas_darts_cifar10.py",
+}
+TRAIN_CONFIGS = {
+    "nas_bench_201": "configs/train_nas_bench_201.py",
+    "darts": "configs/train_darts_cifar10.py",
+}
+START = {
+    "started": "started",
+    "device_kind": "device",
+    "device_count": "devices",
+    "process_count": "processes",
+    "tenas_jax": "tenas_jax",
+    "jax": "JAX",
+    "jaxlib": "jaxlib",
+    "flax": "Flax",
+    "numpy": "NumPy",
+    "neural_tangents": "neural-tangents",
+    "python": "Python",
+    "platform": "platform",
+    "git_commit": "commit",
+}
+
+
+def provenance(run: Run, kind: str) -> Section:
+    """Starts with their versions and devices, the config, and the command.
+
+    Args:
+        run: whose.
+        kind: its name in `KINDS`.
+    """
+    blocks: list[Block] = []
+    command = command_of(run, kind)
+    if command:
+        blocks.append(Code("To run it again, into a workdir of your choice:", command))
+    fields = table(
+        ("field", "value"), ((n, cell(v)) for n, v in flat(run.config).items()), "config.json"
+    )
+    blocks.append(Fold(f"Config, {plural(len(fields.rows), 'field')}", [fields]))
+    if run.starts:
+        blocks.append(Fold(f"Environment, {plural(len(run.starts), 'start')}", [_starts(run)]))
+    else:
+        blocks.append(Note("Nothing is recorded of the machine."))
+    return Section("What was run, on what", blocks)
+
+
+def commit(start: Mapping) -> str | None:
+    """The commit of a start in short, and whether files differed from it."""
+    name = start.get("git_commit")
+    if not isinstance(name, str):
+        return None
+    return name[:10] + (", changed" if start.get("git_changed") else "")
+
+
+def command_of(run: Run, kind: str) -> str | None:
+    """The command line that asks for the same; None where it is not known."""
+    config = run.config
+    if kind == "search" and config["space"] in SEARCH_CONFIGS:
+        return _with_config("search", SEARCH_CONFIGS[config["space"]], config)
+    if kind == "repeat" and config.get("space") in SEARCH_CONFIGS and run.result:
+        seeds = max(map(len, run.found["searches"].values()))
+        words = _with_config("repeat", SEARCH_CONFIGS[config["space"]], config)
+        return f"{words} \\\n    --seeds={seeds}"
+    if kind in ("train", "compare") and config.get("space") in TRAIN_CONFIGS:
+        return _with_config(kind, TRAIN_CONFIGS[config["space"]], config)
+    if kind == "correlate" and config.get("preset") is not None:
+        fields = {name: value for name, value in config.items() if name != "command"}
+        count = (run.result or {}).get("archs", len(run.records))
+        flags = {"table": "FILE", "workdir": "DIR", **fields, "count": count}
+        return _command("correlate", {f"--{name}": value for name, value in flags.items()})
+    return None
+
+
+def _with_config(name: str, file: str, config: Mapping) -> str:
+    fields = {n: v for n, v in flat(config).items() if n != "command" and v not in (None, {})}
+    flags = {"--config": file, "--workdir": "DIR"}
+    return _command(name, flags | {f"--config.{field}": v for field, v in fields.items()})
+
+
+def _command(name: str, flags: Mapping[str, object]) -> str:
+    """A command line, one flag a line, that a shell takes."""
+    words = [
+        flag + "=" + shlex.quote(_argument(value, flag))
+        for flag, value in flags.items()
+        if value is not None
+    ]
+    return " \\\n    ".join([f"python -m experiments.{name}", *words])
+
+
+def _argument(value: object, flag: str) -> str:
+    if isinstance(value, list):
+        parts = [str(part) for part in value]
+        return str(tuple(parts)) if flag.startswith("--config.") else ",".join(parts)
+    return str(value)
+
+
+def _starts(run: Run):
+    names = [name for name in START if any(start.get(name) is not None for start in run.starts)]
+    rows = [
+        [cell(commit(start) if name == "git_commit" else start.get(name)) for name in names]
+        for start in run.starts
+    ]
+    return table([START[name] for name in names], rows, "environment.json, a row a start")
