@@ -57,7 +57,9 @@ def tau_picture(
         places = 10 ** (np.log10(curve.x) + shift) if log_x else curve.x + shift
         bars = np.maximum([curve.tau - curve.low, curve.high - curve.tau], 0)
         look = style.curve(number) | {"capsize": 3, "elinewidth": 1.2}
-        handles.append(axes.errorbar(places, curve.tau, bars, gid=f"tau{number}", **look))
+        drawn = axes.errorbar(places, curve.tau, bars, **look)
+        drawn.lines[0].set_gid(f"tau{number}")  # given to `errorbar` it would be the bars' too
+        handles.append(drawn)
         hovers[f"tau{number}"] = _texts(curve, x_name)
     if curves:
         axes.margins(0.06)

@@ -35,7 +35,7 @@ from absl import app  # noqa: F401
 
 import experiments.command  # noqa: F401
 import tenas_jax.benchmarks.score_space
-import tenas_jax.report.page  # noqa: F401
+import tenas_jax.report.page
 import tenas_jax.report.search_result
 import tenas_jax.report.training_result
 import tenas_jax.search.progress  # noqa: F401
