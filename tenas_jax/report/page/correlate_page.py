@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from tenas_jax.benchmarks.study_run import SPECTRA
 from tenas_jax.files import read_bytes
+from tenas_jax.report.correlation_result import COMMAND, TABLE
 from tenas_jax.report.page.blocks import (
     Block,
     Figure,
@@ -26,8 +28,6 @@ from tenas_jax.report.score_plot import score_picture
 from tenas_jax.report.spectrum_plot import spectrum_picture
 from tenas_jax.report.tau_plot import tau_picture
 
-COMMAND = "correlate"
-SCORES, SPECTRA = "scores.csv", "spectra.json"
 BASELINES = ("parameters", "multiply_adds", "random")
 MOST_HOVERS = 1000  # architectures beyond which the pictures after the first have no texts
 HEADER = ("score", "τ [95 %]", "ρ [95 %]", "τ, best tenth", "top 10 in best 10",
@@ -94,7 +94,7 @@ def read_scores(run: Run, columns: Sequence[str]) -> dict[str, list] | None:
 
     None where there is no such file, or it lacks one of `columns` or `arch`.
     """
-    text = read_bytes(run.path / SCORES)
+    text = read_bytes(run.path / TABLE)
     if text is None:
         return None
     rows = list(csv.DictReader(io.StringIO(text.decode(errors="replace"))))
@@ -122,7 +122,7 @@ def _columns(found: Mapping) -> list[str]:
 def _how(found: Mapping) -> str:
     """What the scores are of, as far as it is known."""
     if found.get("preset") is None:
-        return f"of {found.get('scores') or found.get('source') or 'a table'}"
+        return f"of {found.get('scores') or 'a table'}"
     return (
         f"preset {found['preset']}, {found['data']}, N = {found['batch_size']}, "
         f"{plural(found['repeats'], 'repeat')}, seed {found['seed']}"

@@ -21,8 +21,8 @@ from tenas_jax.report.page.blocks import (
 )
 from tenas_jax.report.page.run import Facts, Run
 from tenas_jax.report.page.words import duration, plural, words
+from tenas_jax.report.repeat_result import COMMAND
 
-COMMAND = "repeat"
 MOST_CELLS = 24  # that are drawn
 
 

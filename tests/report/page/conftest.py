@@ -115,7 +115,7 @@ def write_correlate(folder: Path, done: bool = True, count: int = 12, **changes)
         for c in columns for s in found for r in range(1, config["repeats"] + 1)
     ]  # fmt: skip
     result = {
-        "command": "correlate", **config, "engine": "jacobian", "archs": count, "source": None,
+        "command": "correlate", **config, "engine": "jacobian", "archs": count,
         "columns": list(columns), "lower_is_better": ["condition_number"], "rows": rows,
         "by_repeats": by_repeats, "seconds": {"condition_number": config["batch_size"] / 100},
         **changes,

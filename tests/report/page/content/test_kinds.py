@@ -110,7 +110,7 @@ def test_architectures_that_marks_name_are_written_once(makers, show, tmp_path):
 
 
 def test_a_study_of_a_table_lacks_what_is_not_known(makers, show, tmp_path):
-    how = {"preset": None, "engine": None, "source": "scores.csv", "seconds": None}
+    how = {"preset": None, "engine": None, "scores": "scores.csv", "seconds": None}
     folder = makers["correlate"](tmp_path / "run", **how)
     for name in ("records.jsonl", "scores.csv", "spectra.json"):
         (folder / name).unlink()
