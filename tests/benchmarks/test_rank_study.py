@@ -70,6 +70,14 @@ def test_baselines_are_those_of_the_networks():
     assert row["partial"] is None and row["note"]
 
 
+def test_the_floor_picks_what_chance_picks_on_average():
+    row = rows_of(Study.of(ARCHS, accuracies(), ["test"], resamples=20), found_scores())[RANDOM]
+    assert row["rank_in_10_draws"] == pytest.approx((K + 1) / 2)
+    assert row["precision_10"] == pytest.approx(10 / K)
+    # The best of 10 of K drawn without replacement: (K + 1) / (10 + 1).
+    assert row["best_rank_10"] == pytest.approx((K + 1) / 11)
+
+
 def test_tau_by_repeats_averaged():
     study = Study.of(ARCHS, accuracies(), ["test"], resamples=20)
     rows = study.by_repeats(found_scores())
