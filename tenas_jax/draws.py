@@ -13,8 +13,8 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from tenas_jax.data import Images
-from tenas_jax.data.batches import batch, patches
-from tenas_jax.metrics import Batch
+from tenas_jax.data.batches import batch, batch_and_validation, patches
+from tenas_jax.metrics import Batch, metric
 from tenas_jax.networks import Network, Params, variant
 from tenas_jax.presets import Protocol
 from tenas_jax.spaces import Space
@@ -51,15 +51,24 @@ class Draws:
     def _inputs(self, variant_name: str, draw: int, repeat: int) -> tuple[Params, Batch, jax.Array]:
         """Parameters, batch and the data of a key; `inputs` is this with a memory."""
         rng = np.random.default_rng([self._seed, draw, repeat])
-        size, augment = self._protocol.batch_size, self._protocol.augment
-        images, labels = batch(self._data, size, rng, augment=augment)
-        drawn = Batch(images, labels.astype(np.int32))
+        drawn = self._batch(variant_name, rng)
         if variant(self._space.name, variant_name).patches:
             drawn = Batch(patches(self._data, self._protocol.patches, rng))
         whose = repeat if self._protocol.redraw_weights else 0
         params = self._params(variant_name, draw, whose, drawn.images.shape[1:])
         key_data = jax.random.key_data(jax.random.split(self._key(draw, repeat), 2)[1])
         return params, *on_devices((drawn, key_data), self._mesh)
+
+    def _batch(self, variant_name: str, rng: np.random.Generator) -> Batch:
+        """Images and labels, and a validation batch if a metric of the network needs one."""
+        size, augment = self._protocol.batch_size, self._protocol.augment
+        metrics = [metric(name) for name in self._protocol.metrics]
+        if not any(m.validation and m.variant == variant_name for m in metrics):
+            images, labels = batch(self._data, size, rng, augment=augment)
+            return Batch(images, labels.astype(np.int32))
+        both = batch_and_validation(self._data, size, rng, augment=augment)
+        first, second = (Batch(images, labels.astype(np.int32)) for images, labels in both)
+        return first.replace(validation=second)
 
     @functools.lru_cache(maxsize=4)  # noqa: B019
     def _params(self, variant_name: str, draw: int, repeat: int, shape: tuple) -> Params:

@@ -10,17 +10,17 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
-from jax.sharding import Mesh, PartitionSpec
+from jax.sharding import Mesh
 
 from tenas_jax.data import Images
 from tenas_jax.draws import Draws, on_devices
 from tenas_jax.errors import UserError
 from tenas_jax.metrics import metric
 from tenas_jax.networks import Network, initialiser, variant
-from tenas_jax.ntk import FLAGS, NOT_FINITE, OK, ntk, resolve_engine
+from tenas_jax.ntk import FLAGS, ntk, resolve_engine
 from tenas_jax.presets import Protocol
+from tenas_jax.programs import Found, Program, compiled
 from tenas_jax.scores import Score
 from tenas_jax.spaces import Space
 
@@ -70,7 +70,7 @@ class Evaluator:
         on_cpu = self._mesh.devices.flat[0].platform == "cpu"
         self._per_device = per_device or (1 if on_cpu else 4)
         self._share_equal = share_equal
-        self._programs: dict[str, Any] = {}
+        self._programs: dict[Any, Any] = {}
         self._clock = 0.0  # when the devices began the block that is running
         self._metrics = {name: metric(name) for name in protocol.metrics}
         self._modules = {m.variant: self._module(m.variant) for m in self._metrics.values()}
@@ -78,7 +78,13 @@ class Evaluator:
         self._draws = Draws(space, data, protocol, self._modules, seed, self._mesh)
 
     def score(
-        self, masks: Sequence[np.ndarray], draw: int, known: dict[str, Score] | None = None
+        self,
+        masks: Sequence[np.ndarray],
+        draw: int,
+        known: dict[str, Score] | None = None,
+        *,
+        metrics: Sequence[str] | None = None,
+        gradients: bool = False,
     ) -> Iterator[tuple[int, str, Score, bool]]:
         """Scores masks, yielding each as soon as it is there.
 
@@ -86,11 +92,14 @@ class Evaluator:
             masks: arrays [cells, edges, ops].
             draw: which weights and batches: equal numbers give equal ones.
             known: scores of this draw by `key`, which are not computed again.
+            metrics: some of the protocol's; all by default.
+            gradients: whether the metrics that have a derivative in the mask are given with it.
 
         Yields:
             Position in `masks`, key, score, and whether it was computed now: first the known ones,
             then the others in their order, but that equal ones come together.
         """
+        plan = self._plan(self._metrics if metrics is None else metrics, gradients)
         known = dict(known or {})
         keys = [self.key(mask) for mask in masks]
         twins: dict[str, list[int]] = {}
@@ -100,7 +109,7 @@ class Evaluator:
         for i, key in enumerate(keys):
             if key in known:
                 yield i, key, known[key], False
-        for i, score in self._score_in_blocks(masks, wanted, draw):
+        for i, score in self._score_in_blocks(masks, wanted, draw, plan):
             for twin in twins[keys[i]]:
                 yield twin, keys[i], score, twin == i
 
@@ -126,7 +135,16 @@ class Evaluator:
             return self.space.cache_key(mask)
         return "mask:" + "".join(str(int(v)) for v in np.asarray(mask).ravel())
 
-    def _score_in_blocks(self, masks: Sequence[np.ndarray], wanted: list[int], draw: int):
+    def _plan(self, metrics: Sequence[str], gradients: bool) -> list[Program]:
+        """The programs that compute some metrics, one a scoring network."""
+        by_variant: dict[str, list[str]] = {}
+        for name in metrics:
+            by_variant.setdefault(self._metrics[name].variant, []).append(name)
+        return [Program(v, tuple(names), gradients) for v, names in by_variant.items()]
+
+    def _score_in_blocks(
+        self, masks: Sequence[np.ndarray], wanted: list[int], draw: int, plan: list[Program]
+    ):
         """Scores of the masks at some places, as (place, score), by as many as devices take.
 
         A block is started before the scores of the one before are fetched and recorded, so that no
@@ -136,85 +154,57 @@ class Evaluator:
         self._clock = time.perf_counter()
         running = None
         for block in [*(wanted[i : i + size] for i in range(0, len(wanted), size)), None]:
-            following = block and (block, self._start([masks[i] for i in block], draw))
+            following = block and (block, self._start([masks[i] for i in block], draw, plan))
             if running is not None:
                 yield from zip(running[0], self._finish(*running), strict=True)
             running = following
 
-    def _start(self, masks: list[np.ndarray], draw: int) -> list[tuple[str, Any]]:
-        """Sets the devices to work on a block; returns (metric, values and flags to come)."""
+    def _start(self, masks: list[np.ndarray], draw: int, plan: list[Program]) -> list[dict]:
+        """Sets the devices to work on a block; a dict a repeat, metric -> `Found` to come."""
         size = self._mesh.size * self._per_device
         filled = masks + [masks[-1]] * (size - len(masks))  # the last one fills idle places
         stacked = on_devices(np.stack(filled).astype(np.float32), self._mesh, "candidates")
-        return [
-            (name, self._run(name, stacked, draw, repeat))
-            for repeat in range(self.protocol.repeats)
-            for name in self._metrics
+        repeats = range(self.protocol.repeats)
+        found = [
+            [self._run(program, stacked, draw, repeat) for program in plan] for repeat in repeats
         ]
+        return [{name: f for part in parts for name, f in part.items()} for parts in found]
 
-    def _finish(self, places: list[int], results: list[tuple[str, Any]]) -> list[Score]:
+    def _finish(self, places: list[int], results: list[dict[str, Found]]) -> list[Score]:
         """Waits for a block; the scores of the masks that it holds, without those that filled."""
-        values = {name: [] for name in self._metrics}
-        flags = {name: [] for name in self._metrics}
-        for name, (value, flag) in results:
-            values[name].append(np.asarray(value, np.float64))
-            flags[name].append(np.asarray(flag))
+        results = jax.tree.map(np.asarray, results)
         now = time.perf_counter()
         seconds, self._clock = now - self._clock, now
         self.run_seconds += seconds
+        names = [name for name in self._metrics if name in results[0]]
         return [
             Score(
-                {name: np.array([v[i] for v in values[name]]) for name in values},
-                {name: [FLAGS[f[i]] for f in flags[name]] for name in flags},
+                {n: np.array([r[n].value[i] for r in results], np.float64) for n in names},
+                {n: [FLAGS[r[n].flag[i]] for r in results] for n in names},
                 seconds / len(places),
+                {
+                    n: np.array([r[n].gradient[i] for r in results], np.float64)
+                    for n in names
+                    if results[0][n].gradient is not None
+                },
             )
             for i in range(len(places))
         ]
 
-    def _run(self, name: str, masks: jax.Array, draw: int, repeat: int):
-        """One metric of a block of masks on one batch: values [block], flags [block], to come."""
+    def _run(self, program: Program, masks: jax.Array, draw: int, repeat: int) -> dict[str, Found]:
+        """Some metrics of a block of masks on one batch, to come."""
         start = time.perf_counter()
-        args = (masks, *self._draws.inputs(self._metrics[name].variant, draw, repeat))
+        args = (masks, *self._draws.inputs(program.variant, draw, repeat))
         self.input_seconds += time.perf_counter() - start
-        if name not in self._programs:
+        if program not in self._programs:
             start = time.perf_counter()
-            self._programs[name] = self._program(name).lower(*args).compile()
+            self._programs[program] = compiled(
+                program, self._modules[program.variant], self.protocol, self._mesh, args
+            )
             seconds = time.perf_counter() - start
             self.compile_seconds += seconds
             self._clock += seconds  # compiling is not running
-        return self._programs[name](*args)
-
-    def _program(self, name: str):
-        """The jitted program of a metric over a block of masks, spread over the mesh."""
-        m, module = self._metrics[name], self._modules[self._metrics[name].variant]
-        options = {"engine": self.engine, "chunk": self.protocol.chunk} if m.kernel else {}
-
-        def one(mask, params, batch, key_data):
-            key = jax.random.wrap_key_data(key_data)
-            out = m.fn(Network(module, mask), params, batch, key, **options)
-            if isinstance(out, tuple):
-                return out
-            finite = jnp.isfinite(out)
-            return jnp.where(finite, out, jnp.nan), jnp.where(finite, OK, NOT_FINITE)
-
-        def block(masks, *shared):
-            if len(masks) > 1:
-                found = jax.vmap(one, in_axes=(0, None, None, None))(masks, *shared)
-            else:
-                found = jax.tree.map(lambda v: v[None], one(masks[0], *shared))
-            return jax.lax.all_gather(found, "candidates", tiled=True) if gather else found
-
-        split, whole = PartitionSpec("candidates"), PartitionSpec()
-        # Every process records or shows every score, so it needs those of other hosts' devices.
-        gather = any(d.process_index != jax.process_index() for d in self._mesh.devices.flat)
-        spread = jax.shard_map(
-            block,
-            mesh=self._mesh,
-            in_specs=(split, whole, whole, whole),
-            out_specs=whole if gather else split,
-            check_vma=False,
-        )
-        return jax.jit(spread)
+        return self._programs[program](*args)
 
     def _check(self) -> None:
         """Raises for what would fail at the first score, before anything is written or compiled."""
@@ -225,10 +215,14 @@ class Evaluator:
                 raise UserError(
                     f"{name} needs a batch of at least {m.min_images} images, not {size}"
                 )
-        if size > len(self.data):
-            raise UserError(
-                f"{self.data.name} has {len(self.data)} images, not the {size} of a batch"
-            )
+        held_out = any(m.validation for m in self._metrics.values())
+        if (2 if held_out else 1) * size > len(self.data):
+            two = f"the {2 * size} of a batch and a validation batch"
+            wanted = two if held_out else f"the {size} of a batch"
+            raise UserError(f"{self.data.name} has {len(self.data)} images, not {wanted}")
+        for name, m in self._metrics.items():
+            if m.validation and len(np.unique(self.data.labels)) < 2:
+                raise UserError(f"{name} needs labels of two classes; {self.data.name} has one")
         if isinstance(self.seed, bool) or not 0 <= operator.index(self.seed) < 2**32:
             raise UserError(f"the seed must be from 0 to {2**32 - 1}, not {self.seed}")
 

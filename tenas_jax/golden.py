@@ -1,10 +1,12 @@
 """Golden cases: weights and inputs that anyone can rebuild from a recipe, and what they must give.
 
-The values were computed in float64 with the programs released with TE-NAS (commit 9df78ff). A
+The values were computed in float64 with the programs released with TE-NAS (commit 9df78ff) and
+TEG-NAS (dfa4177). A
 parameter's value depends on its name alone: standard normal numbers from a generator seeded by the
 CRC-32 of the name, then scaled by what kind of parameter it is.
 """
 
+import functools
 import json
 import math
 import zlib
@@ -18,11 +20,11 @@ import numpy as np
 from flax import traverse_util
 
 from tenas_jax.errors import UserError
-from tenas_jax.metrics import Batch, linear_regions
+from tenas_jax.metrics import Batch, kernel_regression, linear_regions
 from tenas_jax.metrics.relu_patterns import relu_inputs
 from tenas_jax.networks import NETWORKS, Network, Params, variant
 from tenas_jax.networks.darts_edges import BY_SOURCE, FROM_INPUTS
-from tenas_jax.ntk import ntk
+from tenas_jax.ntk import SharedNtk, ntk
 
 TOLERANCES = {"float64": 1e-6, "float32": 1e-3}
 
@@ -154,14 +156,40 @@ def check_linear_regions(case: dict, dtype: str, engine: str, form: str = "auto"
     yield _scalar(f"linear regions: {case['name']}", "regions", regions, case["regions"])
 
 
+def check_kernel_regression(
+    case: dict, dtype: str, engine: str, form: str = "auto"
+) -> Iterator[Row]:
+    """Recomputes one case of `kernel_regression.json`: the error on the validation batch."""
+    shape, batches = case["images"]["shape"], []
+    for part in ("train", "validation"):
+        x = images(case["images"][f"{part}_seed"], shape, dtype)
+        labels = np.random.default_rng(case["labels"][f"{part}_seed"]).integers(0, 10, shape[0])
+        batches.append(Batch(x, jnp.asarray(labels, jnp.int32)))
+    batch = batches[0].replace(validation=batches[1])
+    net = network(case, "ntk", form)
+    error, _ = _regression(net, parameters(net, batch.images), batch, engine=engine)
+    name = f"kernel regression: {case['name']}, N = {shape[0]}"
+    yield _scalar(name, "error", error, case["mse"])
+
+
 # Compiled once for all cases of a shape: networks that differ in their mask share a program.
 _forward = jax.jit(lambda net, params, x: net(params, x))
 _relu_inputs = jax.jit(lambda net, params, x: relu_inputs(lambda x: net(params, x), x))
 _ntk = jax.jit(ntk, static_argnames="engine")
 _regions = jax.jit(linear_regions, static_argnames="pass_size")
 
+
+@functools.partial(jax.jit, static_argnames="engine")
+def _regression(net, params, batch, *, engine):
+    return kernel_regression(net, params, batch, ntk=SharedNtk(engine))
+
+
 # file of golden cases -> how one of its cases is recomputed
-CHECKS = {"ntk": check_ntk, "linear_regions": check_linear_regions}
+CHECKS = {
+    "ntk": check_ntk,
+    "linear_regions": check_linear_regions,
+    "kernel_regression": check_kernel_regression,
+}
 
 
 def read(folder: str) -> tuple[list[tuple[str, dict]], list[str]]:

@@ -5,9 +5,11 @@ what the paper (Chen, Gong and Wang, 2021, arXiv:2102.11535) describes. They dif
 detail; a result must say which it used.
 """
 
+import math
 from dataclasses import dataclass, fields, replace
 
 from tenas_jax.errors import UserError, lookup, unknown
+from tenas_jax.metrics.kernel_regression import REGRESSION_WEIGHTS
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,8 @@ class Protocol:
         significant: significant figures at which mean changes tie, or None.
         engine: of the kernel, in `tenas_jax.ntk.ENGINES`, or `auto`.
         chunk: cotangents in memory at a time (engine `jacobian`), or None for what fits a budget.
+        ridge: of kernel regression, relative to the mean of the kernel's diagonal.
+        regression_weights: whose kernel it takes, see `tenas_jax.metrics.kernel_regression`.
     """
 
     metrics: tuple[str, ...] = ("condition_number", "linear_regions")
@@ -39,6 +43,8 @@ class Protocol:
     significant: int | None = 3
     engine: str = "auto"
     chunk: int | None = None
+    ridge: float = 0.0
+    regression_weights: str = "cells"
 
     def __post_init__(self):
         for name in ("batch_size", "repeats", "patches"):
@@ -51,6 +57,9 @@ class Protocol:
                 raise UserError(f"metric {name!r} is named twice")
         if self.chunk is not None and self.chunk < 1:
             raise UserError(f"chunk must be at least 1, not {self.chunk}")
+        if not 0 <= self.ridge < math.inf:
+            raise UserError(f"ridge must be a finite number from 0, not {self.ridge}")
+        lookup("regression_weights", REGRESSION_WEIGHTS, self.regression_weights)
 
 
 PRESETS: dict[str, Protocol] = {

@@ -11,7 +11,7 @@ import numpy as np
 from flax.errors import FlaxError
 
 from tenas_jax.errors import UserError
-from tenas_jax.metrics import METRICS, Batch, metric
+from tenas_jax.metrics import METRICS, Batch, Metric, metric
 from tenas_jax.networks.lazy_init import lazy_init
 from tenas_jax.networks.network import Network
 from tenas_jax.ntk import FLAGS, OK
@@ -21,8 +21,9 @@ def score(
     module: nn.Module,
     params_or_key: Any,
     batch: Any,
-    metrics: Sequence[str] = tuple(METRICS),
+    metrics: Sequence[str] | None = None,
     *,
+    validation: tuple[Any, Any] | None = None,
     key: jax.Array | None = None,
     **options: Any,
 ) -> dict[str, float]:
@@ -34,7 +35,10 @@ def score(
         params_or_key: the module's variables ({"params": ..., and perhaps "batch_stats": ...}),
             its parameters alone, or a key to draw them with.
         batch: images, float [N, ...], or a tuple of images and integer labels [N].
-        metrics: names in `tenas_jax.metrics.METRICS`, or one name.
+        metrics: names in `tenas_jax.metrics.METRICS`, or one name; by default all but those that
+            need labels or a validation batch that are not given.
+        validation: a second batch, images and labels, for metrics of how well the first
+            generalises.
         key: for metrics and modules that draw random numbers; `jax.random.key(0)` by default.
         **options: keyword arguments of the module's call, such as `train=True`.
 
@@ -43,30 +47,74 @@ def score(
 
     Raises:
         UserError: an unknown metric or none, a batch that is empty, not finite or too small, labels
-            that are no integers [N] or are missing where a metric needs them, or a module that
-            cannot be run on such a batch.
+            that are no integers [N], are of one class or are missing where a metric needs them, a
+            validation batch of other images, or a module that cannot be run on such a batch.
     """
+    data = _batch(batch)
+    if validation is not None:
+        data = data.replace(validation=_batch(validation))
+    chosen = {name: metric(name) for name in _names(metrics, data)}
+    for name, m in chosen.items():
+        _check_metric(name, m, data)
+    images = data.images
+    key = jax.random.key(0) if key is None else key
+    try:
+        network, params = _network(module, params_or_key, images, key, options)
+        if any(m.labels for m in chosen.values()):
+            _check_labels(network, params, data)
+        return {n: _value(n, m.fn, network, params, data, key) for n, m in chosen.items()}
+    except FlaxError as error:
+        raise UserError(f"the module cannot be run: {str(error).splitlines()[0]}") from error
+
+
+def _names(metrics: Sequence[str] | None, data: Batch) -> list[str]:
+    """The metrics that are asked for; by default those for which the data has all they need."""
+    if metrics is None:
+        return [
+            name
+            for name, m in METRICS.items()
+            if (data.labels is not None or not m.labels)
+            and (data.validation is not None or not m.validation)
+        ]
     names = [metrics] if isinstance(metrics, str) else list(metrics)
     if not names:
         raise UserError(f"no metric is named; valid: {', '.join(METRICS)}")
-    chosen = {name: metric(name) for name in names}
+    return names
+
+
+def _batch(batch: Any) -> Batch:
+    """Images, or images and labels, or a UserError."""
     if isinstance(batch, tuple) and len(batch) != 2:
         raise UserError(f"a batch is images, or (images, labels), not a tuple of {len(batch)}")
     images, labels = batch if isinstance(batch, tuple) else (batch, None)
     images = _checked(images)
-    labels = None if labels is None else _checked_labels(labels, len(images))
-    for name, m in chosen.items():
-        if len(images) < m.min_images:
-            raise UserError(f"{name} needs at least {m.min_images} images, not {len(images)}")
-        if m.labels and labels is None:
-            raise UserError(f"{name} needs labels: give the batch as (images, labels)")
-    key = jax.random.key(0) if key is None else key
-    try:
-        network, params = _network(module, params_or_key, images, key, options)
-        data = Batch(images, labels)
-        return {n: _value(n, m.fn, network, params, data, key) for n, m in chosen.items()}
-    except FlaxError as error:
-        raise UserError(f"the module cannot be run: {str(error).splitlines()[0]}") from error
+    return Batch(images, None if labels is None else _checked_labels(labels, len(images)))
+
+
+def _check_metric(name: str, m: Metric, data: Batch) -> None:
+    """`UserError` if the data has not what a metric needs."""
+    if len(data.images) < m.min_images:
+        raise UserError(f"{name} needs at least {m.min_images} images, not {len(data.images)}")
+    if m.labels and data.labels is None:
+        raise UserError(f"{name} needs labels: give the batch as (images, labels)")
+    if not m.validation:
+        return
+    if data.validation is None or data.validation.labels is None:
+        raise UserError(f"{name} needs another batch: give validation=(images, labels)")
+    for labels, where in ((data.labels, "batch"), (data.validation.labels, "validation batch")):
+        if len(np.unique(labels)) < 2:
+            raise UserError(f"{name} needs labels of two classes at least; the {where} has one")
+
+
+def _check_labels(network: Network, params: Any, data: Batch) -> None:
+    """`UserError` if a label has no logit."""
+    logits = jax.eval_shape(lambda p, x: network(p, x), params, data.images)
+    for batch in (data, data.validation):
+        if batch is not None and batch.labels is not None and len(logits.shape) == 2:
+            for label in np.unique(batch.labels):
+                if not 0 <= label < logits.shape[1]:
+                    last = logits.shape[1] - 1
+                    raise UserError(f"labels must be from 0 to {last}, one a logit, not {label}")
 
 
 def _checked(images: Any) -> jax.Array:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from tenas_jax.errors import UserError
+from tenas_jax.json_values import finite, plain
 
 
 @dataclass(frozen=True)
@@ -16,11 +17,14 @@ class Score:
         values: metric -> [repeats]; NaN where the flag is not `ok`.
         flags: metric -> words of `tenas_jax.ntk.FLAGS`, one a repeat.
         seconds: run time of this architecture's share, without compilation.
+        gradients: metric -> [repeats, cells, edges, operations], where they were asked for: the
+            derivatives of its logarithm in the operations' weights; NaN where it is bad.
     """
 
     values: dict[str, np.ndarray]
     flags: dict[str, list[str]]
     seconds: float = field(default=0.0, compare=False)
+    gradients: dict[str, np.ndarray] = field(default_factory=dict)
 
     def mean(self, name: str) -> float:
         """The mean over repeats; NaN if a repeat is bad."""
@@ -35,6 +39,7 @@ class Score:
             },
             "flags": self.flags,
             "seconds": self.seconds,
+            **({"gradients": finite(plain(self.gradients))} if self.gradients else {}),
         }
 
     @classmethod
@@ -50,9 +55,12 @@ class Score:
                 name: np.array([np.nan if v is None else v for v in record[name]], float)
                 for name in flags
             }
+            found = record.get("gradients", {})
+            gradients = {name: np.array(rows, float) for name, rows in found.items()}  # None: NaN
             whole = all(len(flags[n]) == len(values[n]) > 0 for n in flags) and len(flags) > 0
+            whole &= all(len(g) == len(values[n]) and g.ndim == 4 for n, g in gradients.items())
         except (KeyError, TypeError, ValueError):
             whole = False
         if not whole:
             raise UserError(f"a record is not a whole score: {str(dict(record))[:200]}")
-        return cls(values, flags, seconds)
+        return cls(values, flags, seconds, gradients)

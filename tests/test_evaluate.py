@@ -13,6 +13,7 @@ from tenas_jax.errors import UserError
 from tenas_jax.evaluate import Evaluator
 from tenas_jax.metrics import METRICS, Metric
 from tenas_jax.presets import protocol
+from tenas_jax.programs import Program
 from tenas_jax.scores import Score
 
 SPACE = spaces.get("nas_bench_201")
@@ -99,7 +100,7 @@ def test_no_device_is_idle_while_candidates_wait(eight_devices):
     """Every block but the last is full, and the next is under way when the first score comes."""
     scored(eight_devices, masks(1))  # compiles, if it has not
     ev = compiled(evaluator(devices=8, repeats=1), by=eight_devices)
-    blocks, name = [], "condition_number"
+    blocks, name = [], Program("ntk", ("condition_number",), False)
     program = ev._programs[name]
 
     def watched(some, *shared):
@@ -253,13 +254,15 @@ def test_batches_are_as_the_protocol_says():
 def test_engine_chunk_and_classes_reach_the_metrics_of_the_kernel(monkeypatch):
     seen = []
 
-    def fn(network, params, batch, key, *, engine, chunk):
-        seen.append((engine, chunk, network(params, batch.images).shape))
+    def fn(network, params, batch, key, *, ntk, ridge):
+        seen.append((ntk._engine, ntk._chunk, ridge, network(params, batch.images).shape))
         return batch.images.sum()
 
-    monkeypatch.setitem(METRICS, "options", Metric(fn, True, "ntk", "none", kernel=True))
-    scored(evaluator(metrics=("options",), engine="jacobian", chunk=2), masks(1))
-    assert set(seen) == {("jacobian", 2, (4, 4))}  # four images, four classes
+    options = {"kernel": True, "options": ("ridge",)}
+    monkeypatch.setitem(METRICS, "options", Metric(fn, True, "ntk", "none", **options))
+    settings = {"engine": "jacobian", "chunk": 2, "ridge": 0.5}
+    scored(evaluator(metrics=("options",), **settings), masks(1))
+    assert set(seen) == {("jacobian", 2, 0.5, (4, 4))}  # four images, four classes
 
 
 def test_a_number_that_is_not_finite_is_flagged(monkeypatch):
@@ -286,6 +289,61 @@ def test_times_add_up(monkeypatch):
     assert sum(score.seconds for score in scores) == pytest.approx(ev.run_seconds)
     assert 0 < ev.input_seconds <= ev.run_seconds
     assert ev.run_seconds + ev.compile_seconds <= elapsed
+
+
+@pytest.fixture(scope="module")
+def three(quick_compilation, small_network):
+    """All three quantities, their kernels from one Jacobian."""
+    return evaluator(metrics=tuple(METRICS))
+
+
+def test_kernel_regression_beside_the_others_changes_nothing_of_them(alone, three):
+    [score] = scored(three, masks(1))
+    assert list(score.values) == list(METRICS) and score.gradients == {}
+    values, flags = ({n: part[n] for n in alone[0].values} for part in (score.values, score.flags))
+    assert_same(alone[:1], [Score(values, flags)], rtol=1e-5)
+    assert (score.values["kernel_regression"] > 0).all()
+
+
+def test_a_validation_batch_is_held_out():
+    whole = data()
+    batch = evaluator(metrics=tuple(METRICS), augment=False)._draws.inputs("ntk", 0, 0)[1]
+    assert evaluator()._draws.inputs("ntk", 0, 0)[1].validation is None
+    places = []
+    for part in (batch, batch.validation):
+        for image, label in zip(part.images, part.labels, strict=True):
+            same = (whole.normalise(whole.images) == np.asarray(image)).all((1, 2, 3))
+            [place] = np.flatnonzero(same)
+            assert whole.labels[place] == label
+            places.append(place)
+    assert len(set(places)) == 8
+
+
+def test_some_metrics_and_gradients_are_those_asked_for(three):
+    [mask] = masks(1)
+    wanted = ("condition_number", "linear_regions")
+    [(_, _, score, _)] = three.score([mask], 0, metrics=wanted, gradients=True)
+    assert tuple(score.values) == wanted and set(score.gradients) == {"condition_number"}
+    gradient = score.gradients["condition_number"]
+    assert gradient.shape == (2, *mask.shape) and np.isfinite(gradient).all()
+    assert not np.array_equal(gradient[0], gradient[1])  # two repeats
+    [alone] = scored(three, [mask])
+    np.testing.assert_allclose(
+        alone.values["condition_number"], score.values["condition_number"], rtol=1e-5
+    )
+
+
+def test_labels_of_one_class_are_refused_where_they_are_needed():
+    same = Images(data().images, np.zeros(64, int), 4)
+    Evaluator(SPACE, same, tiny(), seed=0)
+    with pytest.raises(UserError, match="kernel_regression needs labels of two classes"):
+        Evaluator(SPACE, same, tiny(metrics=("kernel_regression",)), seed=0)
+
+
+def test_images_for_a_validation_batch_are_counted():
+    Evaluator(SPACE, data(), tiny(metrics=("kernel_regression",), batch_size=32), seed=0)
+    with pytest.raises(UserError, match="has 64 images, not the 66 of a batch and a validation"):
+        Evaluator(SPACE, data(), tiny(metrics=("kernel_regression",), batch_size=33), seed=0)
 
 
 def test_a_batch_of_the_smallest_size_is_taken():

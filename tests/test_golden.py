@@ -19,7 +19,7 @@ from tenas_jax.ntk import ENGINES
 
 FOLDER = pathlib.Path(__file__).parent / "golden"
 CASES = {
-    (kind, case["space"], case["name"], case["input"]["shape"][0]): case
+    (kind, case["space"], case["name"], case.get("input", case.get("images"))["shape"][0]): case
     for kind, case in golden.read(str(FOLDER))[0]
 }
 MINUS, RESNET = "supernet minus nor_conv_3x3 on 2<-1", "resnet-like"
@@ -77,6 +77,13 @@ def test_kernel_of_72_images_in_float32():
 def test_linear_regions_are_exact(space, name, dtype):
     (row,) = rows("linear_regions", name, 1000, dtype, space=space)
     assert row.value == row.reference and row.error == 0
+
+
+# Both cases of a dtype and an engine share a program; the other engine's kernels are tested above.
+@pytest.mark.parametrize("name", ["supernet", RESNET])
+@pytest.mark.parametrize("dtype", golden.TOLERANCES)
+def test_kernel_regression(dtype, name):
+    assert_golden(rows("kernel_regression", name, 16, dtype), dtype, 1)
 
 
 def test_the_recipe_of_parameters():
@@ -188,7 +195,7 @@ def test_wrong_regions_are_seen():
 
 def test_every_case_of_the_folder_is_read():
     cases, skipped = golden.read(str(FOLDER))
-    assert len(cases) == len(CASES) == 21 and skipped == []
+    assert len(cases) == len(CASES) == 23 and skipped == []
     assert {kind for kind, _ in cases} == set(golden.CHECKS)
 
 

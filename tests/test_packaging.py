@@ -64,7 +64,7 @@ ORDER = (
     ("networks",),
     ("metrics",),
     ("presets", "scores", "combining"),
-    ("draws",),
+    ("draws", "programs"),
     ("evaluate", "score", "golden"),
     ("search", "train", "benchmarks"),
     ("speed",),

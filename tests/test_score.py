@@ -92,6 +92,41 @@ def test_bad_input(images, metrics, words):
         tenas_jax.score(Net(), jax.random.key(0), images, metrics)
 
 
+LABELS = np.arange(6) % 3
+
+
+def test_all_three_quantities_of_labelled_batches():
+    found = tenas_jax.score(
+        Net(), jax.random.key(1), (IMAGES, LABELS), validation=(IMAGES[::-1], LABELS)
+    )
+    assert set(found) == set(METRICS)
+    alone = tenas_jax.score(Net(), jax.random.key(1), IMAGES)
+    assert set(alone) == {"condition_number", "linear_regions"}
+    assert {name: found[name] for name in alone} == pytest.approx(alone, rel=1e-5)
+    assert set(tenas_jax.score(Net(), jax.random.key(1), (IMAGES, LABELS))) == set(alone)
+
+
+@pytest.mark.parametrize(
+    ("batch", "validation", "words"),
+    [
+        (IMAGES, (IMAGES, LABELS), "needs labels: give the batch as"),
+        ((IMAGES, LABELS), None, r"needs another batch: give validation=\(images, labels\)"),
+        ((IMAGES, LABELS), IMAGES, "needs another batch"),
+        ((IMAGES, 0 * LABELS), (IMAGES, LABELS), "two classes at least; the batch has one"),
+        ((IMAGES, LABELS), (IMAGES, 0 * LABELS + 1), "the validation batch has one"),
+        ((IMAGES, LABELS), (IMAGES[:, :4], LABELS), r"validation images are \(4, 8, 3\), not \(8"),
+        ((IMAGES, LABELS), (IMAGES[:0], LABELS[:0]), "at least one"),
+        ((IMAGES, LABELS + 1), (IMAGES, LABELS), r"labels must be from 0 to 2, .* not 3"),
+        ((IMAGES, LABELS), (IMAGES, LABELS - 1), r"labels must be from 0 to 2, .* not -1"),
+    ],
+)
+def test_batches_on_which_there_is_no_regression(batch, validation, words):
+    with pytest.raises(UserError, match=words):
+        tenas_jax.score(
+            Net(), jax.random.key(0), batch, ["kernel_regression"], validation=validation
+        )
+
+
 class Dropped(nn.Module):
     """A network that draws numbers when it is called."""
 

@@ -11,13 +11,13 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from tenas_jax.benchmarks.costs import costs
 from tenas_jax.benchmarks.intervals import among, estimate_tau, resamples
 from tenas_jax.benchmarks.ranking import Ranking, check_rows, rank
 from tenas_jax.benchmarks.table import Table
 from tenas_jax.combining import COMBINATIONS, combine, goodness, places
 from tenas_jax.errors import UserError, lookup
 from tenas_jax.metrics import METRICS, metric
+from tenas_jax.networks.derived.costs import costs
 from tenas_jax.scores import Score
 
 RANDOM = "random"

@@ -6,7 +6,7 @@ from tenas_jax.data.images import Images, positive
 from tenas_jax.data.resizing import resize
 from tenas_jax.errors import UserError
 
-__all__ = ["batch", "patches", "resize"]
+__all__ = ["batch", "batch_and_validation", "patches", "resize"]
 
 PAD = 4  # pixels of zeros on each side before a random crop, as is usual for CIFAR
 
@@ -40,12 +40,43 @@ def batch(
     deviation of all of `images`, so the padding becomes -mean / std. The same `rng` state picks
     the same examples with and without it. Raises `UserError` if `n` exceeds their number.
     """
+    chosen = _choose(images, n, rng)
+    return _examples(images, chosen, rng if augment else None)
+
+
+def batch_and_validation(
+    images: Images, n: int, rng: np.random.Generator, *, augment: bool = True
+) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
+    """What `batch` gives, and `n` further examples, none of them in it, which are not augmented.
+
+    The first is the one that `batch` draws from the same state of `rng`. Raises `UserError` if
+    there are fewer than 2 `n` examples.
+    """
+    if 2 * positive("the batch size", n) > len(images):
+        raise UserError(
+            f"{images.name} has {len(images)} examples, not the {2 * n} of a batch and a "
+            "validation batch"
+        )
+    chosen = _choose(images, n, rng)
+    first = _examples(images, chosen, rng if augment else None)
+    others = np.setdiff1d(np.arange(len(images)), chosen)
+    return first, _examples(images, rng.choice(others, n, replace=False), None)
+
+
+def _choose(images: Images, n: int, rng: np.random.Generator) -> np.ndarray:
+    """The numbers of `n` distinct examples."""
     n = positive("the batch size", n)
     if n > len(images):
         raise UserError(f"{images.name} has {len(images)} examples, not the {n} of a batch")
-    chosen = rng.choice(len(images), n, replace=False)
+    return rng.choice(len(images), n, replace=False)
+
+
+def _examples(
+    images: Images, chosen: np.ndarray, rng: np.random.Generator | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Normalised images and labels by number, augmented by `rng` if there is one."""
     raw = images.images[chosen]
-    if augment:
+    if rng is not None:
         raw = _augment(raw, rng)
     return np.ascontiguousarray(images.normalise(raw)), images.labels[chosen]
 

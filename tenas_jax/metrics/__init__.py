@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from tenas_jax.errors import lookup
 from tenas_jax.metrics.batch import Batch
-from tenas_jax.metrics.condition_number import condition_number
+from tenas_jax.metrics.condition_number import condition_number, condition_number_gradient
+from tenas_jax.metrics.kernel_regression import kernel_regression, kernel_regression_gradient
 from tenas_jax.metrics.linear_regions import linear_regions
 
 
@@ -20,7 +21,13 @@ class Metric:
         variant: the scoring network it looks at, a key of `NETWORKS[space]`.
         reference: author, year, arXiv number.
         labels: whether it needs them.
-        kernel: whether it takes the NTK, and so the keyword arguments `engine` and `chunk`.
+        validation: whether it needs `batch.validation`.
+        kernel: whether it takes the NTK, and so the keyword argument `ntk`, to be called as
+            `tenas_jax.ntk.ntk`: metrics that are computed together share its Jacobian.
+        options: fields of a protocol (`tenas_jax.presets`) that it takes as keyword arguments.
+        gradient: called as `fn`, for a network with a mask: ∂ log m / ∂w, the derivative of the
+            metric's logarithm in the weights w [cells, edges, operations] of the mask's operations
+            (see `tenas_jax.metrics.weight_gradient`); None where it has none.
         min_images: the smallest batch on which it means anything.
     """
 
@@ -29,7 +36,10 @@ class Metric:
     variant: str
     reference: str
     labels: bool = False
+    validation: bool = False
     kernel: bool = False
+    options: tuple[str, ...] = ()
+    gradient: Callable | None = None
     min_images: int = 1
 
 
@@ -39,6 +49,7 @@ METRICS: dict[str, Metric] = {
         higher_is_better=False,
         variant="ntk",
         kernel=True,
+        gradient=condition_number_gradient,
         min_images=2,
         reference="Chen, Gong and Wang, 2021, arXiv:2102.11535",
     ),
@@ -48,6 +59,18 @@ METRICS: dict[str, Metric] = {
         variant="thin",
         reference="Chen, Gong and Wang, 2021, arXiv:2102.11535",
     ),
+    "kernel_regression": Metric(
+        kernel_regression,
+        higher_is_better=False,
+        variant="ntk",
+        labels=True,
+        validation=True,
+        kernel=True,
+        options=("ridge", "regression_weights"),
+        gradient=kernel_regression_gradient,
+        min_images=2,
+        reference="Chen et al., 2021, arXiv:2108.11939",
+    ),
 }
 
 
@@ -56,4 +79,12 @@ def metric(name: str) -> Metric:
     return lookup("metric", METRICS, name)
 
 
-__all__ = ["METRICS", "Batch", "Metric", "condition_number", "linear_regions", "metric"]
+__all__ = [
+    "METRICS",
+    "Batch",
+    "Metric",
+    "condition_number",
+    "kernel_regression",
+    "linear_regions",
+    "metric",
+]

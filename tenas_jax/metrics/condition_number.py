@@ -12,11 +12,17 @@ PyTorch's default, not Kaiming normal; a κ made negative by round-off ranks bes
 Here a bad kernel carries a flag and NaN. The kernel is that of the summed logits, in both.
 """
 
+from collections.abc import Callable
+
 import jax
+import jax.numpy as jnp
 
 from tenas_jax.metrics.batch import Batch
+from tenas_jax.metrics.weight_gradient import Pull, weight_gradient
 from tenas_jax.networks.network import Network, Params
-from tenas_jax.ntk import Conditioning, conditioning, ntk
+from tenas_jax.ntk import OK, Conditioning, conditioning, ntk
+
+MEETING = 2  # eigenvalues at each end that are looked at for ones that meet
 
 
 def condition_number(
@@ -25,8 +31,7 @@ def condition_number(
     batch: Batch,
     key: jax.Array | None = None,
     *,
-    engine: str = "auto",
-    chunk: int | None = None,
+    ntk: Callable[..., jax.Array] = ntk,
 ) -> Conditioning:
     """κ of the kernel on the images of a batch.
 
@@ -35,11 +40,45 @@ def condition_number(
         params: its parameters.
         batch: images [N, H, W, C], N at least 2.
         key: unused; every metric takes one.
-        engine: see `tenas_jax.ntk.ntk`.
-        chunk: see `tenas_jax.ntk.ntk`.
+        ntk: the kernel, `tenas_jax.ntk.ntk` or one like it.
 
     Returns:
         The scalar κ ≥ 1 in the parameters' dtype (NaN if flagged), and the flag.
     """
     del key
-    return conditioning(ntk(network, params, batch.images, engine=engine, chunk=chunk))
+    return conditioning(ntk(network, params, batch.images))
+
+
+def condition_number_gradient(
+    network: Network,
+    params: Params,
+    batch: Batch,
+    key: jax.Array | None = None,
+    *,
+    ntk: Callable[..., jax.Array] = ntk,
+) -> jax.Array:
+    """∂ log κ / ∂w, w the weights of the mask's operations: [cells, edges, operations].
+
+    An eigenvalue of Θ with unit eigenvector v moves by dλ = vᵀ dΘ v. Where eigenvalues at an end
+    meet (to within the rounding of the solver, see `conditioning`) no single one has a derivative;
+    the mean of up to `MEETING` of them has, and is taken. NaN where the kernel is flagged.
+
+    Args:
+        network: with a mask.
+        params: as for `condition_number`; so are all others.
+    """
+    del key
+    kernel = ntk(network, params, batch.images)
+    good = conditioning(kernel).flag == OK
+    safe = jnp.where(good, (kernel + kernel.T) / 2, jnp.eye(len(kernel), dtype=kernel.dtype))
+    values, vectors = jnp.linalg.eigh(safe)
+    near = len(kernel) * jnp.finfo(kernel.dtype).eps * values[-1]
+    count = min(MEETING, len(kernel) // 2)
+    lowest, highest = values[:count], values[-count:]
+    low = (lowest <= lowest[0] + near).astype(kernel.dtype)
+    high = (highest >= highest[-1] - near).astype(kernel.dtype)
+    shares = jnp.concatenate([-low / low.sum() / lowest[0], high / high.sum() / highest[-1]])
+    ends = jnp.concatenate([vectors[:, :count], vectors[:, -count:]], axis=1)
+    pulls = [Pull(batch.images, ends)]
+    gradient = weight_gradient(network, params, pulls, shares[:, None, None])
+    return jnp.where(good, gradient, jnp.nan)

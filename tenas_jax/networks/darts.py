@@ -23,7 +23,7 @@ from tenas_jax.networks.darts_edges import (
     stacked,
 )
 from tenas_jax.networks.darts_operations import leaving
-from tenas_jax.networks.layers import feature_maps
+from tenas_jax.networks.layers import feature_maps, operation_weights
 
 
 class Cell(nn.Module):
@@ -45,7 +45,7 @@ class Cell(nn.Module):
     def __call__(self, inputs: Sequence[jax.Array], mask: jax.Array) -> jax.Array:
         """Two inputs [C, H, W, N] and mask [14, 8] to [4 features, H, W, N], or half the sides."""
         dtype = inputs[0].dtype
-        weights = mask / jnp.maximum(mask.sum(-1, keepdims=True), 1).astype(dtype)
+        weights = operation_weights(mask)
         weights = weights[jnp.array([EDGES.index(edge) for edge in BY_SOURCE])]
         options = self.features, self.initialiser, dtype
         edges = stacked(Edge, len(EDGES))(*options, name="edges")()

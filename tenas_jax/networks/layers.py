@@ -10,6 +10,7 @@ and lets gradients flow through them: samples are coupled, as in the networks th
 """
 
 import jax
+import jax.numpy as jnp
 from jax import lax
 
 EPSILON = 1e-5  # added to the variance, PyTorch's default for batch normalisation
@@ -78,3 +79,12 @@ def average_pool_2x2(x: jax.Array) -> jax.Array:
 def per_channel(vector: jax.Array, x: jax.Array) -> jax.Array:
     """[C] with axes of one for the others of x [C, ...], so that broadcasting is explicit."""
     return vector.reshape(vector.shape + (1,) * (x.ndim - 1))
+
+
+def operation_weights(mask: jax.Array) -> jax.Array:
+    """The weights of operations [edges, ops] under a mask of that shape: mask / (ones in its row).
+
+    A row of zeros stays one. Derivatives hold the count constant, and are those in the weights but
+    for that factor: what taking an operation out does to the others' weights is no small change.
+    """
+    return mask / lax.stop_gradient(jnp.maximum(mask.sum(-1, keepdims=True), 1))

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 
 from tenas_jax.networks.blocks import Conv, ConvNorm, Head, Stem
 from tenas_jax.networks.conv_norm import sum_of_conv_norms
-from tenas_jax.networks.layers import average_pool_2x2, feature_maps, mix
+from tenas_jax.networks.layers import average_pool_2x2, feature_maps, mix, operation_weights
 from tenas_jax.networks.pooling import average_pool_3x3
 
 # (target, source), in the order of the mask's rows
@@ -44,7 +44,7 @@ class Cell(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array, mask: jax.Array) -> jax.Array:
         """Node 3 from node 0: [C, H, W, N] and mask [6, 5] to [C, H, W, N]."""
-        weights = mask / jnp.maximum(mask.sum(-1, keepdims=True), 1).astype(x.dtype)
+        weights = operation_weights(mask)
         channels = len(x)
         edges = [
             Edge(self.initialiser, name=f"edges_{target}<-{source}")(channels, x.dtype)

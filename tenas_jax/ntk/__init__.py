@@ -1,93 +1,17 @@
 """Empirical neural tangent kernels behind one function, and their spectra."""
 
-from collections.abc import Callable, Sequence
-from typing import Any
-
-import jax
-from flax import traverse_util
-
-from tenas_jax.errors import UserError, lookup
-from tenas_jax.ntk import jacobian
+from tenas_jax.ntk.empirical import ENGINES, WEIGHTS, ntk, resolve_engine
+from tenas_jax.ntk.shared import SharedNtk
 from tenas_jax.ntk.spectrum import FLAGS, NOT_FINITE, OK, Conditioning, conditioning, spectrum
-
-# The last name of a parameter says whether it takes part: weights do, biases do not.
-WEIGHTS = ("kernel", "scale")
-
-
-def _neural_tangents(f, params, x1, x2=None, *, chunk=None):
-    from tenas_jax.ntk import neural_tangents_engine  # slow to import, and optional
-
-    del chunk  # its Jacobian contraction takes all cotangents at once
-    return neural_tangents_engine.kernel(f, params, x1, x2)
-
-
-ENGINES: dict[str, Callable] = {"jacobian": jacobian.kernel, "neural_tangents": _neural_tangents}
-
-
-def resolve_engine(name: str) -> str:
-    """The engine's name; `auto` is `jacobian` on CPU and `neural_tangents` elsewhere.
-
-    Raises:
-        UserError: no such engine.
-    """
-    if name == "auto":
-        return "jacobian" if jax.default_backend() == "cpu" else "neural_tangents"
-    lookup("engine", {"auto": None, **ENGINES}, name)
-    return name
-
-
-def ntk(
-    network: Callable[[Any, jax.Array], jax.Array],
-    params: Any,
-    images: jax.Array,
-    images2: jax.Array | None = None,
-    *,
-    engine: str = "auto",
-    chunk: int | None = None,
-    weights: Sequence[str] = WEIGHTS,
-) -> jax.Array:
-    """The empirical NTK of the sum of the logits: Θ = J J'ᵀ, J[n] = ∂ Σ_c f_c(x_n) / ∂θ.
-
-    Summing the outputs is what TE-NAS's program does; it is not the trace over outputs. A network
-    with batch statistics couples its samples, and gradients flow through the statistics.
-
-    Args:
-        network: `(params, images) -> logits [N, C]` (or [N]).
-        params: the module's parameters, a tree of dicts.
-        images: [N, H, W, C].
-        images2: a second batch [M, ...], evaluated apart; None is the first.
-        engine: a name in `ENGINES` or `auto`.
-        chunk: cotangents in memory at once, engine `jacobian` alone.
-        weights: last names of the parameters that take part.
-
-    Returns:
-        [N, M]
-
-    Raises:
-        UserError: an unknown engine, or no parameter of these names.
-    """
-    flat = traverse_util.flatten_dict(params)
-    taking_part = {path: leaf for path, leaf in flat.items() if path[-1] in weights}
-    if not taking_part:
-        names = sorted({path[-1] for path in flat})
-        raise UserError(f"no parameter is named {', '.join(weights)}; the network has {names}")
-
-    def summed_logits(some: dict, x: jax.Array) -> jax.Array:
-        logits = network(traverse_util.unflatten_dict({**flat, **some}), x)
-        if not isinstance(logits, jax.Array):
-            raise UserError(f"the network must return logits, not a {type(logits).__name__}")
-        return logits.reshape(len(x), -1).sum(-1)
-
-    kernel = ENGINES[resolve_engine(engine)]
-    return kernel(summed_logits, taking_part, images, images2, chunk=chunk)
-
 
 __all__ = [
     "ENGINES",
     "FLAGS",
     "NOT_FINITE",
     "OK",
+    "WEIGHTS",
     "Conditioning",
+    "SharedNtk",
     "conditioning",
     "ntk",
     "resolve_engine",

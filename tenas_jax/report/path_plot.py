@@ -1,5 +1,6 @@
-"""The way of a pruning search: the supernet's two metrics, round by round."""
+"""The way of a pruning search: the supernet's metrics, round by round, over each pair of them."""
 
+import itertools
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -15,6 +16,7 @@ from tenas_jax.report.pruning_plot import SERIES
 from tenas_jax.report.scales import finite, is_wide, plain_number, set_scale
 from tenas_jax.report.text_size import text_extent
 
+ACROSS = 3  # panels in a row
 FIRST_MARK = {"color": style.KEPT, "marker": "s", "markersize": 9, "linestyle": "none"}
 BACKING = {"facecolor": style.PAPER, "edgecolor": "none", "alpha": 0.8, "pad": 0.6}
 # Where the number of a round may stand, in points from its mark: beside it, then further away.
@@ -35,47 +37,73 @@ PLACES = [
 
 
 @styled
-def path_picture(history: Sequence[Mapping], x: str, y: str, *, title: str) -> Picture:
-    """The supernet's path over two metrics; points are numbered by round where there is room.
+def path_picture(history: Sequence[Mapping], *metrics: str, title: str) -> Picture:
+    """The supernet's path over metrics, a panel a pair; points are numbered where there is room.
 
     Args:
         history: dicts with `round`, `mask` [cells][edges][ops] before the round's pruning, and the
-            supernet's `x` and `y`, or None. A round in which one is not known is a gap. The last
-            one is the result, unless something was `pruned` in it.
-        x: a metric's name.
-        y: another's.
+            supernet's value of each metric, or None. A round in which one is not known is a gap.
+            The last one is the result, unless something was `pruned` in it.
+        *metrics: names of two or more.
         title: shown above.
 
     Raises:
-        UserError: there are no rounds, or one lacks a metric.
+        UserError: there are no rounds, fewer than two metrics, or a round lacks one.
     """
     if not history:
         raise UserError("there are no rounds to plot")
+    if len(metrics) < 2:
+        raise UserError(f"a path is drawn over two metrics or more, not {', '.join(metrics)}")
     for entry in history:
-        for name in (x, y):
+        for name in metrics:
             if name not in entry:
                 raise UserError(f"round {entry['round']} has no {name}")
-    figure = new_figure(*style.PANEL, layout="constrained")
-    axes = figure.add_subplot()
+    pairs = list(itertools.combinations(metrics, 2))
+    columns = min(len(pairs), ACROSS)
+    rows = -(-len(pairs) // columns)
+    width, height = style.PANEL if len(pairs) == 1 else style.SMALL_PANEL
+    figure = new_figure(columns * width, rows * height, layout="constrained")
+    panels = figure.subplots(rows, columns, squeeze=False).ravel()
+    hovers, handles, drawn = {}, {}, []
+    for number, (axes, pair) in enumerate(zip(panels, pairs, strict=False)):
+        known = _draw_pair(axes, history, *pair)
+        drawn.append((axes, *known))
+        end = "latest round" if history[-1].get("pruned") else "result"
+        texts = [_text(entry, *pair) for entry in history]
+        found, own = _draw_path(axes, *known, texts, end, f"-{number}" if number else "")
+        hovers |= found
+        handles |= own
+        _set_scales(axes, *known)
+    for axes in panels[len(pairs) :]:
+        axes.set_axis_off()
+    write_legend(figure, list(handles.values()), list(handles))
+    write_title(figure, title)
+    figure.draw_without_rendering()  # The layout decides where there is room for numbers.
+    numbers = np.array([entry["round"] for entry in history])
+    for axes, across, up in drawn:
+        known = np.isfinite(across)
+        _write_numbers(axes, across[known], up[known], numbers[known])
+    return Picture(figure, hovers)
+
+
+def _draw_pair(
+    axes: Axes, history: Sequence[Mapping], x: str, y: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """Empty axes of two metrics, and their values [rounds], both NaN where one is not known."""
     style.frame(axes)
     style.labels(axes, _axis_words(x), _axis_words(y))
     across, up = (finite(entry[name] for entry in history) for name in (x, y))
     known = np.isfinite(across) & np.isfinite(up)
-    across, up = np.where(known, across, np.nan), np.where(known, up, np.nan)
     if not known.any():
         write_nothing(axes)
-    end = "latest round" if history[-1].get("pruned") else "result"
-    hovers, handles = _draw_path(axes, across, up, [_text(e, x, y) for e in history], end)
-    if known.any():
+    return np.where(known, across, np.nan), np.where(known, up, np.nan)
+
+
+def _set_scales(axes: Axes, across: np.ndarray, up: np.ndarray) -> None:
+    if np.isfinite(across).any():
         axes.margins(0.1)
         set_scale(axes, "x", log=is_wide(across))
         set_scale(axes, "y", log=is_wide(up))
-    write_legend(figure, list(handles.values()), list(handles))
-    write_title(figure, title)
-    figure.draw_without_rendering()  # The layout decides where there is room for numbers.
-    numbers = [entry["round"] for entry in history]
-    _write_numbers(axes, across[known], up[known], np.array(numbers)[known])
-    return Picture(figure, hovers)
 
 
 def _axis_words(name: str) -> str:
@@ -97,7 +125,12 @@ def _number(value: float | None) -> str:
 
 
 def _draw_path(
-    axes: Axes, across: np.ndarray, up: np.ndarray, texts: Sequence[str], end: str
+    axes: Axes,
+    across: np.ndarray,
+    up: np.ndarray,
+    texts: Sequence[str],
+    end: str,
+    suffix: str,
 ) -> tuple[dict, dict]:
     """The line and its marks; gives the marks' texts by gid, and what the legend explains."""
     axes.plot(across, up, color=style.SERIES["color"], linewidth=1.5, zorder=2)
@@ -108,7 +141,8 @@ def _draw_path(
         end: ("last", [last], style.FINAL_MARK),
     }
     hovers, handles = {}, {}
-    for label, (gid, rounds, look) in kinds.items():
+    for label, (name, rounds, look) in kinds.items():
+        gid = name + suffix
         shown = [i for i in rounds if np.isfinite(across[i])]
         if shown:
             [handles[label]] = axes.plot(across[shown], up[shown], gid=gid, zorder=3, **look)

@@ -2,7 +2,7 @@
 
 import os
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -18,17 +18,22 @@ MANY = 8  # places pruned in one round that the table names; of more, the pictur
 
 
 def pruning_course(
-    strategy: Pruning, space: Space, metrics: Sequence[str], path: str | os.PathLike, title: str
+    strategy: Pruning,
+    space: Space,
+    metrics: Sequence[str],
+    path: str | os.PathLike,
+    title: str,
+    records: Sequence[Mapping] = (),
 ) -> str:
     """Writes the picture to `path`, a PNG, and returns the table of the rounds.
 
-    Of several metrics, `path.png` beside it shows the supernet's way over the first two.
+    Of several metrics, `path.png` beside it shows the supernet's way over each pair of them.
     """
+    del records  # the history has all that is shown
     edges = [(source, target) for target, source in space.edges]
     names = [space.cell_name(cell) for cell in range(space.cells)] if space.cells > 1 else [""]
     if len(metrics) > 1:
-        x, y = metrics[:2]
-        path_of = path_picture(strategy.history, x, y, title=f"The search's path: {title}")
+        path_of = path_picture(strategy.history, *metrics, title=f"The search's path: {title}")
         save_png(path_of.figure, pathlib.Path(path).with_name(PATH))
     plot_pruning(space.operations, edges, metrics, strategy.history, path, title=title, cells=names)
     rows = [

@@ -11,6 +11,7 @@ from tenas_jax.files import atomic_write_text
 from tenas_jax.json_values import read_object
 from tenas_jax.records import Workdir
 from tenas_jax.report.pruning_course import pruning_course
+from tenas_jax.report.trajectory_course import trajectory_course
 from tenas_jax.search import Strategy
 from tenas_jax.spaces import Space
 
@@ -19,9 +20,26 @@ ACCURACIES = ("cifar10_test", "cifar100_test", "imagenet16_120_test")
 RESULT = "result.json"
 KEPT = ("compile_seconds", "run_seconds")  # what a look at a finished search does not change
 
-# strategy -> (strategy, space, metrics, path of the picture, title) -> text about its course.
-# A strategy without an entry is reported by its result alone.
-COURSES: dict[str, Callable[..., str]] = {"pruning": pruning_course}
+# strategy -> (strategy, space, metrics, path of the picture, title, records) -> text about its
+# course. A strategy without an entry is reported by its result alone.
+COURSES: dict[str, Callable[..., str]] = {
+    "pruning": pruning_course,
+    "gradient_pruning": pruning_course,
+    "random": trajectory_course,
+    "reinforce": trajectory_course,
+    "evolution": trajectory_course,
+    "local_search": trajectory_course,
+    "nsga2": trajectory_course,
+}
+TITLES = {
+    "pruning": "Pruning",
+    "gradient_pruning": "Pruning by gradients",
+    "random": "Random search",
+    "reinforce": "REINFORCE",
+    "evolution": "Evolution",
+    "local_search": "Local search",
+    "nsga2": "NSGA-II",
+}
 
 
 def write_result(
@@ -68,9 +86,10 @@ def write_result(
     if workdir.is_writer:
         atomic_write_text(workdir.path / RESULT, json.dumps(found, indent=2) + "\n")
         if name in COURSES:
-            title = f"{name.replace('_', ' ').capitalize()} {space.name}, preset {preset}"
+            title = f"{TITLES.get(name, name)}: {space.name}, preset {preset}"
             picture = workdir.path / "search.png"
-            print(COURSES[name](strategy, space, metrics, picture, title), end="\n\n")
+            course = COURSES[name](strategy, space, metrics, picture, title, records)
+            print(course, end="\n\n")
     print(_text(found, metrics, evaluator))
     if table is not None and published is None:
         print(f"{'published':22}no accuracy: the table does not hold this architecture")
@@ -97,7 +116,9 @@ def _values(strategy: Strategy, evaluator: Evaluator, records: list[dict]) -> di
     """The result's mean metrics as it was scored last; None for a bad one, or if it never was."""
     key = evaluator.key(evaluator.space.to_mask(strategy.result))
     own = [Score.from_record(record) for record in records if record["key"] == key]
-    means = {name: own[-1].mean(name) if own else None for name in evaluator.protocol.metrics}
+    # A strategy may ask for some of the metrics at a time.
+    last = {name: score for score in own for name in score.values}
+    means = {n: last[n].mean(n) if n in last else None for n in evaluator.protocol.metrics}
     return {
         name: None if value is None or np.isnan(value) else value for name, value in means.items()
     }

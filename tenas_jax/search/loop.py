@@ -6,7 +6,7 @@ from tenas_jax.errors import UserError
 from tenas_jax.evaluate import Evaluator, Score
 from tenas_jax.processes import from_first
 from tenas_jax.records import Workdir
-from tenas_jax.search.strategy import Strategy
+from tenas_jax.search.strategy import Request, Strategy, request_of
 
 Progress = Callable[[int, int, int], None]  # round, scored, of how many
 
@@ -29,23 +29,31 @@ def search(
     """
     recorded = _resume(strategy, workdir)
     while not strategy.done:
-        masks = strategy.ask()
-        known = recorded.get(strategy.round, {})
+        masks, request = strategy.ask(), request_of(strategy)
+        wanted = request.metrics or evaluator.protocol.metrics
+        known = recorded.setdefault((request.draw, frozenset(wanted)), {})
         scores: list[Score | None] = [None] * len(masks)
         for done, (i, key, score, new) in enumerate(
-            evaluator.score(masks, strategy.round, known), 1
+            evaluator.score(
+                masks, request.draw, known, metrics=wanted, gradients=request.gradients
+            ),
+            1,
         ):
             scores[i] = score
             if new:
-                workdir.append(_record(strategy.round, key, masks[i], evaluator, score))
+                workdir.append(_record(strategy.round, request, key, masks[i], evaluator, score))
+                known[key] = score
             if progress is not None:
                 progress(strategy.round, done, len(masks))
         strategy.tell(scores)
         workdir.save_checkpoint(strategy.state())
 
 
-def _resume(strategy: Strategy, workdir: Workdir) -> dict[int, dict[str, Score]]:
-    """Restores the strategy's last state, and returns the recorded scores by round and key.
+Known = dict[tuple[int, frozenset[str]], dict[str, Score]]  # (draw, metrics) -> key -> score
+
+
+def _resume(strategy: Strategy, workdir: Workdir) -> Known:
+    """Restores the strategy's last state, and returns the recorded scores.
 
     Raises:
         UserError: the checkpoint or a record is not one of this strategy's, or records were lost.
@@ -58,19 +66,24 @@ def _resume(strategy: Strategy, workdir: Workdir) -> dict[int, dict[str, Score]]
             strategy.restore(state)
         except (KeyError, TypeError, ValueError, IndexError) as error:
             raise UserError(f"{workdir.path}: the checkpoint is damaged ({error!r})") from error
-    recorded: dict[int, dict[str, Score]] = {}
+    recorded: Known = {}
     for line, record in enumerate(records, 1):
         try:
-            recorded.setdefault(record["round"], {})[record["key"]] = Score.from_record(record)
+            score = Score.from_record(record)
+            known = record.get("draw", record["round"]), frozenset(score.values)
+            recorded.setdefault(known, {})[record["key"]] = score
         except (KeyError, TypeError, UserError) as error:
             raise UserError(f"{workdir.path}: record {line} is damaged: {error}") from error
     return recorded
 
 
-def _record(round_: int, key: str, mask, evaluator: Evaluator, score: Score) -> dict:
-    """A line of `records.jsonl`."""
+def _record(
+    round_: int, request: Request, key: str, mask, evaluator: Evaluator, score: Score
+) -> dict:
+    """A line of `records.jsonl`; the draw stands in it where it is not the round."""
     return {
         "round": round_,
+        **({} if request.draw == round_ else {"draw": request.draw}),
         "key": key,
         "mask": mask.tolist(),
         "description": evaluator.space.describe(mask),

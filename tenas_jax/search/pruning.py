@@ -24,7 +24,7 @@ bad ranks last, and repeats in which the whole supernet's is bad are left out.
 """
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -91,6 +91,18 @@ class Pruning:
     def tell(self, scores: Sequence[Score]) -> None:
         """Prunes by the scores of what `ask` gave; a last round scores what is left."""
         whole, without = scores[0], scores[1:]
+        self._prune(
+            whole,
+            {name: [self._gain(name, whole, s) for s in without] for name in self.metrics},
+        )
+
+    def _prune(self, whole: Score, gains: Mapping[str, Sequence[float]]) -> None:
+        """Ends a round: notes it, and prunes.
+
+        Args:
+            whole: of the supernet.
+            gains: metric -> the gain by the removal of each candidate.
+        """
         candidates = self._candidates()
         entry = {
             "round": self.round,
@@ -99,9 +111,6 @@ class Pruning:
             "pruned": [],
         }
         if candidates:
-            gains = {
-                name: [self._gain(name, whole, score) for score in without] for name in self.metrics
-            }
             ranks = np.array([dense_ranks(gains[n], self.significant) for n in self.metrics])
             pruned = self._least(candidates, ranks)
             entry["pruned"] = [list(place) for place in pruned]
@@ -145,16 +154,20 @@ class Pruning:
             (self._places(cell, [edge]), min(self.per_round, int(left[cell, edge]) - 1))
             for cell, edge in np.argwhere(left > 1)
         ]
-        inputs = self.space.inputs_per_node
-        if choices or inputs is None:
+        return choices or self._edge_choices()[:1]
+
+    def _edge_choices(self) -> list[tuple[list[Place], int]]:
+        """The edges into each node that has too many, and how many of them; none in most spaces."""
+        inputs, choices = self.space.inputs_per_node, []
+        if inputs is None:
             return choices
         nodes = sorted({node for node, _ in self.space.edges})
         for cell, node in itertools.product(range(self.space.cells), nodes):
             into = [i for i, (target, _) in enumerate(self.space.edges) if target == node]
             places = self._places(cell, into)
             if len(places) > inputs:
-                return [(places, len(places) - inputs)]
-        return []
+                choices.append((places, len(places) - inputs))
+        return choices
 
     def _places(self, cell: int, edges: Sequence[int]) -> list[Place]:
         """(cell, edge, op) of what is left on some edges of a cell."""

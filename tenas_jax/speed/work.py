@@ -18,7 +18,7 @@ from tenas_jax import data, presets, spaces
 from tenas_jax.evaluate import Evaluator
 from tenas_jax.metrics import Batch, metric
 from tenas_jax.networks import Network, variant
-from tenas_jax.ntk import resolve_engine
+from tenas_jax.ntk import ntk, resolve_engine
 from tenas_jax.records import Workdir
 from tenas_jax.search import search, strategy
 
@@ -141,7 +141,8 @@ def _metric(task: Task, name: str, draw: Callable) -> Work:
         draw: `(photographs, n, generator) -> images [n, H, W, C]`.
     """
     m, photos = metric(name), data.load("photos", size=task.side)
-    options = {"engine": resolve_engine(task.engine)} if m.kernel else {}
+    engine = resolve_engine(task.engine) if m.kernel else None
+    options = {"ntk": functools.partial(ntk, engine=engine)} if m.kernel else {}
     images = jnp.asarray(draw(photos, task.n, np.random.default_rng(0)))
     module = variant(task.space, m.variant).build(
         classes=photos.classes, initialiser=presets.protocol(PRESET).initialiser
@@ -159,4 +160,4 @@ def _metric(task: Task, name: str, draw: Callable) -> Work:
         jax.block_until_ready(program(*args))
         return 1
 
-    return Work(run, lambda: seconds, options.get("engine"), jax.local_devices()[:1])
+    return Work(run, lambda: seconds, engine, jax.local_devices()[:1])

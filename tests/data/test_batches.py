@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from tenas_jax.data import Images, batch, patches, resize
-from tenas_jax.data.batches import PAD
+from tenas_jax.data.batches import PAD, batch_and_validation
 from tenas_jax.errors import UserError
 
 SIDE = 8
@@ -149,3 +149,23 @@ def test_resize_by_hand():
 def test_resize_is_checked(images):
     with pytest.raises(UserError, match="resize takes floating images"):
         resize(images, 4)
+
+
+@pytest.mark.parametrize("augment", [False, True])
+def test_a_validation_batch_has_other_examples_and_is_not_augmented(augment):
+    data = _coded(13)
+    first, second = batch_and_validation(data, 6, np.random.default_rng(3), augment=augment)
+    alone = batch(data, 6, np.random.default_rng(3), augment=augment)
+    for one, other in zip(first, alone, strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert len({*first[1], *second[1]}) == 12
+    np.testing.assert_array_equal(second[0], data.normalised()[second[1]])
+    again = batch_and_validation(data, 6, np.random.default_rng(3), augment=augment)[1]
+    np.testing.assert_array_equal(second[0], again[0])
+
+
+def test_a_validation_batch_needs_examples_of_its_own():
+    with pytest.raises(UserError, match="has 13 examples, not the 14 of a batch and a validation"):
+        batch_and_validation(_coded(13), 7, np.random.default_rng(0))
+    with pytest.raises(UserError, match="batch size"):
+        batch_and_validation(_coded(13), 0, np.random.default_rng(0))

@@ -9,12 +9,14 @@ import pytest
 from tenas_jax.errors import UserError
 from tenas_jax.metrics import METRICS, Batch, metric
 from tenas_jax.networks import NETWORKS, Network
-from tenas_jax.ntk import FLAGS
+from tenas_jax.ntk import FLAGS, SharedNtk
+from tenas_jax.presets import Protocol
 
 # name -> (higher is better, scoring network, needs labels, kind of number, whether flagged)
 EXPECTED = {
     "condition_number": (False, "ntk", False, "floating", True),
     "linear_regions": (True, "thin", False, "integer", False),
+    "kernel_regression": (False, "ntk", True, "floating", True),
 }
 N = 6
 KEY = jax.random.key(0)
@@ -35,7 +37,11 @@ class Small(nn.Module):
 
 def make(dtype=jnp.float32):
     rng = np.random.default_rng(0)
-    batch = Batch(jnp.asarray(rng.normal(size=(N, 4, 4, 1)), dtype), jnp.arange(N) % 3)
+    batches = [
+        Batch(jnp.asarray(rng.normal(size=(N, 4, 4, 1)), dtype), jnp.arange(N) % 3)
+        for _ in range(2)
+    ]
+    batch = batches[0].replace(validation=batches[1])
     network = Network(Small())
     return network, network.init(KEY, batch.images), batch
 
@@ -86,6 +92,21 @@ def test_labels_may_be_missing_where_they_are_not_needed(name):
         with_labels, _ = value_and_flag(fn(network, params, batch, KEY))
         without, _ = value_and_flag(fn(network, params, Batch(batch.images), KEY))
         assert with_labels == without
+
+
+@by_name
+def test_what_it_needs_beside_the_network_is_said(name):
+    """A metric that is given no more than it asks for works, and its options are a protocol's."""
+    network, params, batch = make()
+    entry = metric(name)
+    if not entry.validation:
+        batch = batch.replace(validation=None)
+    options = {field: getattr(Protocol(), field) for field in entry.options}
+    if entry.kernel:
+        options["ntk"] = SharedNtk("jacobian")
+    value, flag = value_and_flag(entry.fn(network, params, batch, KEY, **options))
+    assert np.isfinite(value) and FLAGS[int(flag)] == "ok"
+    assert entry.validation <= entry.labels
 
 
 @by_name

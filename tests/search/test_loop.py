@@ -1,5 +1,7 @@
 """The loop: every score recorded at once, nothing scored twice, resumed from any point."""
 
+import types
+
 import numpy as np
 import pytest
 
@@ -8,6 +10,7 @@ from tenas_jax.errors import UserError
 from tenas_jax.evaluate import Score
 from tenas_jax.records import Workdir
 from tenas_jax.search import search
+from tenas_jax.search.strategy import Request
 
 SPACE = spaces.get("nas_bench_201")
 ROUNDS, PER_ROUND = 3, 4
@@ -57,7 +60,10 @@ class Counting:
     def key(self, mask) -> str:
         return str(np.flatnonzero(mask).tolist())
 
-    def score(self, masks, draw, known):
+    protocol = types.SimpleNamespace(metrics=("m",))
+
+    def score(self, masks, draw, known, *, metrics, gradients):
+        assert metrics == ("m",) and not gradients
         for i in reversed(range(len(masks))):
             key = self.key(masks[i])
             if key in known:
@@ -161,3 +167,74 @@ def test_a_finished_run_asks_nothing(whole, tmp_path):
     seen = []
     run(tmp_path / "whole", Counting(dies_after=0), lambda *numbers: seen.append(numbers))
     assert seen == []
+
+
+class Pacing(Walk):
+    """A walk that scores everything in one draw, and comes back to where it was."""
+
+    request = Request(draw=7)
+
+    def tell(self, scores):
+        self.heard += [score.mean("m") for score in scores]
+        self.start += 2
+        self.round += 1
+
+
+def paced(folder, evaluator) -> Pacing:
+    strategy = Pacing()
+    with Workdir.open(folder, {"a": 1}) as workdir:
+        search(strategy, evaluator, workdir)
+    return strategy
+
+
+def test_what_an_earlier_round_of_the_draw_scored_is_not_scored_again(tmp_path):
+    whole, counting = Pacing(), Counting()
+    whole = paced(tmp_path / "w", counting)
+    # Four of 0..3, then 4 and 5 new, then 6 and 7.
+    assert counting.calls == PER_ROUND + 2 * (ROUNDS - 1)
+    records = Workdir.read(tmp_path / "w").records()
+    assert [r["round"] for r in records] == [0, 0, 0, 0, 1, 1, 2, 2]
+    assert all(r["draw"] == 7 for r in records)
+    first = [whole.heard[2], whole.heard[3]]
+    assert whole.heard[4:6] == first  # as they were scored then, at another place
+
+
+@pytest.mark.parametrize("dies_after", range(8))
+def test_one_draw_for_all_rounds_killed_anywhere_ends_the_same(tmp_path, dies_after):
+    whole = paced(tmp_path / "whole", Counting())
+    with pytest.raises(Killed):
+        paced(tmp_path / "w", Counting(dies_after))
+    again = Counting()
+    assert paced(tmp_path / "w", again).state() == whole.state()
+    assert again.calls == 8 - dies_after
+
+
+def test_other_metrics_of_the_same_draw_are_scored_apart(tmp_path):
+    class Two(Walk):
+        """The same masks by one metric, then by another."""
+
+        @property
+        def request(self):
+            return Request(draw=0, metrics=("m",) if self.round % 2 == 0 else ("n",))
+
+        def tell(self, scores):
+            self.heard += [list(score.values) for score in scores]
+            self.round += 1
+
+    class Both(Counting):
+        protocol = types.SimpleNamespace(metrics=("m", "n"))
+
+        def score(self, masks, draw, known, *, metrics, gradients):
+            for i, key, score, new in super().score(
+                masks, draw, known, metrics=("m",), gradients=False
+            ):
+                if new:
+                    values = {name: score.values["m"] for name in metrics}
+                    score = Score(values, {name: ["ok"] for name in metrics}, 0.5)
+                yield i, key, score, new
+
+    evaluator, strategy = Both(), Two()
+    with Workdir.open(tmp_path / "w", {"a": 1}) as workdir:
+        search(strategy, evaluator, workdir)
+    assert strategy.heard == [["m"]] * 4 + [["n"]] * 4 + [["m"]] * 4
+    assert evaluator.calls == 8  # the third round knows what the first scored

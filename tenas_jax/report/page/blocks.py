@@ -127,7 +127,28 @@ class Gallery:
     figures: Sequence[Figure]
 
 
-Block = KeyNumbers | Table | Figure | Note | Code | Fold | Gallery
+@dataclass(frozen=True)
+class Turnable:
+    """A figure in three dimensions that the reader turns, drawn by Plotly's script.
+
+    Attributes:
+        traces: what is drawn, as Plotly has it; finite JSON values.
+        layout: its axes and legend.
+        caption: what it shows.
+    """
+
+    type: ClassVar[str] = "turnable"
+    traces: Sequence[dict]
+    layout: dict
+    caption: str
+
+    @property
+    def plot(self) -> dict:
+        """What the page's script draws."""
+        return {"data": list(self.traces), "layout": self.layout}
+
+
+Block = KeyNumbers | Table | Figure | Note | Code | Fold | Gallery | Turnable
 
 
 @dataclass(frozen=True)
@@ -136,6 +157,14 @@ class Section:
 
     title: str
     blocks: Sequence[Block] = field(default_factory=tuple)
+
+
+def holds(blocks: Iterable[Block], kind: type) -> bool:
+    """Whether one of some blocks, or one folded in them, is of a kind."""
+    return any(
+        isinstance(block, kind) or (isinstance(block, Fold) and holds(block.blocks, kind))
+        for block in blocks
+    )
 
 
 def cell(value: object, places: int | None = None, unit: str = "") -> Cell:

@@ -12,11 +12,12 @@ from markupsafe import Markup
 
 from tenas_jax.errors import UserError
 from tenas_jax.files import atomic_write_text
-from tenas_jax.report.page.blocks import Figure, Section
+from tenas_jax.report.page.blocks import Figure, Section, Turnable, holds
 from tenas_jax.report.page.kinds import KINDS, kind_of
 from tenas_jax.report.page.provenance import provenance
 from tenas_jax.report.page.run import RESULT, Run, read_runs, unfinished
 from tenas_jax.report.page.side_by_side import Entry, overview
+from tenas_jax.report.page.space_plot import plotly_script
 from tenas_jax.report.picture import to_svg
 
 PACKAGE = "tenas_jax.report.page"
@@ -76,6 +77,7 @@ def page(runs: Sequence[Run]) -> str:
         archs=pictures.archs,
         css=Markup(_read("page.css")),
         js=Markup(_read("page.js")),
+        turning=_turning(chapters),
     )
 
 
@@ -91,6 +93,14 @@ def _chapter(entry: Entry) -> Chapter:
     if run.result is None:
         subtitle += f" ({unfinished(run)})"
     return Chapter(entry.id, run.name, subtitle, notes, _checked(run, sections))
+
+
+def _turning(chapters: Sequence[Chapter]) -> list[Markup]:
+    """The scripts that draw figures which can be turned; none on a page without them."""
+    blocks = [block for c in chapters for section in c.sections for block in section.blocks]
+    if not holds(blocks, Turnable):
+        return []
+    return [Markup(plotly_script()), Markup(_read("turnable.js"))]
 
 
 def _checked(run: Run, make: Callable):

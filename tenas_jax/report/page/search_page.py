@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from tenas_jax import spaces
+from tenas_jax.report.page import trajectory
 from tenas_jax.report.page.architecture import cell_graph, difference, places_words
 from tenas_jax.report.page.blocks import (
     Block,
@@ -18,6 +19,7 @@ from tenas_jax.report.page.blocks import (
     table,
 )
 from tenas_jax.report.page.run import Facts, Run, unfinished
+from tenas_jax.report.page.space_plot import supernet_space
 from tenas_jax.report.page.words import STRATEGIES, duration, show, words
 from tenas_jax.report.path_plot import path_picture
 from tenas_jax.report.pruning_plot import pruning_picture
@@ -47,18 +49,22 @@ def facts(run: Run) -> Facts:
 def sections(run: Run) -> list[Section]:
     """What the page shows of it."""
     space = spaces.get(run.config["space"])
-    history = (run.checkpoint or {}).get("history") or []
+    history = [e for e in (run.checkpoint or {}).get("history") or [] if "mask" in e]
     shown = [Section("Result", _result(run))]
     if history:
         shown.append(Section("Course", _course(run, space, history)))
+    elif found := trajectory.trajectory_of(run, space, _metrics(run)):
+        shown.append(Section("Course", trajectory.course(run, found)))
     if run.records:
         shown.append(Section("Scored networks", [_scored(run, space, history)]))
     return shown
 
 
 def _metrics(run: Run) -> list[str]:
-    """The metrics that the records have values of."""
-    return list(run.records[0]["flags"]) if run.records else []
+    """The metrics that the records have values of; a record may have some of them alone."""
+    found = {name: None for record in run.records for name in record["flags"]}
+    asked = [name for name in run.config.get("metrics") or () if name in found]
+    return list(dict.fromkeys([*asked, *found]))
 
 
 def _scoring_seconds(run: Run) -> float:
@@ -100,10 +106,11 @@ def _course(run: Run, space: Space, history: list[Mapping]) -> list[Block]:
         caption = "When each operation was pruned, the supernet's scores by round, and the result."
         blocks.append(Figure(picture, caption))
     if len(metrics) > 1:
-        x, y = metrics[:2]
-        title = f"The supernet over {words(x)} and {words(y)}"
+        title = f"The supernet over {' and '.join(map(words, metrics))}"
         caption = "The supernet's path by round, from all operations to the result."
-        blocks.append(Figure(path_picture(history, x, y, title=title), caption))
+        blocks.append(Figure(path_picture(history, *metrics, title=title), caption))
+        turned = supernet_space(history, metrics, f"{caption} It can be turned.")
+        blocks += [turned] if turned else []
     return blocks
 
 
@@ -130,17 +137,18 @@ def _pruned(space: Space, places: list) -> str | None:
 def _scored(run: Run, space: Space, history: list[Mapping]) -> Table:
     """All networks in the order in which they were scored."""
     metrics = _metrics(run)
-    wholes = {entry["round"]: entry["mask"] for entry in history}
+    wholes = dict(enumerate(entry["mask"] for entry in history))  # by the draw of each round
     rows = []
     for number, record in enumerate(run.records[:MOST_ROWS], 1):
         score = Score.from_record(record)
         flags = dict.fromkeys(flag for flags in score.flags.values() for flag in flags)
-        text = difference(space, record["mask"], wholes.get(record.get("round")))
+        whole = wholes.get(record.get("draw", record.get("round")))
+        text = difference(space, record["mask"], whole)
         rows.append(
             (
                 number,
                 record.get("round"),
-                *(cell(score.mean(name)) for name in metrics),
+                *(cell(score.mean(name) if name in score.values else None) for name in metrics),
                 ", ".join(flag for flag in flags if flag != "ok") or None,
                 code(text),
             )

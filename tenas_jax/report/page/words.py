@@ -19,19 +19,30 @@ WORDS = {
     "cifar10_test": "CIFAR-10 test",
     "condition_number": "condition number κ",
     "data": "images",
+    "diversity": "diversity of the population",
+    "evolution": "evolution",
+    "gradient_pruning": "pruning the supernet by gradients",
     "imagenet16_120_test": "ImageNet16-120 test",
     "linear_regions": "linear regions",
     "log_rank_sum": "sum of the ranks' logarithms",
+    "local_search": "local search",
     "multiply_adds": "multiply-adds",
     "nas_bench_201": "NAS-Bench-201",
+    "nsga2": "NSGA-II",
     "darts": "DARTS",
     "pruning": "pruning the supernet",
     "random": "random",
     "rank_sum": "rank sum",
+    "reinforce": "REINFORCE",
 }
 STRATEGIES = {
     "pruning": "pruning the supernet by the sum of ranks (TE-NAS)",
+    "gradient_pruning": "pruning the supernet by the sum of ranks, removals judged by one gradient",
     "random": "random search, the best by the sum of ranks",
+    "reinforce": "REINFORCE: a policy that learns from the changes of the metrics (TEG-NAS)",
+    "evolution": "regularised evolution: of the population the oldest dies (Real et al.)",
+    "local_search": "local search: the best neighbour, and a new start from an optimum",
+    "nsga2": "NSGA-II: evolution by Pareto fronts (Deb et al.)",
 }
 
 

@@ -10,13 +10,13 @@ import pytest
 
 from tenas_jax import spaces
 from tenas_jax.benchmarks import Table
-from tenas_jax.benchmarks import costs as module
-from tenas_jax.benchmarks.costs import costs
 from tenas_jax.errors import UserError
 from tenas_jax.networks.derived import DERIVED, count, derived
+from tenas_jax.networks.derived import costs as module
+from tenas_jax.networks.derived.costs import costs
 
 SPACE, DARTS = spaces.get("nas_bench_201"), spaces.get("darts")
-GOLDEN = Path(__file__).parents[1] / "golden" / "nas_bench_201_counts.csv"
+GOLDEN = Path(__file__).parents[2] / "golden" / "nas_bench_201_counts.csv"
 BIASES = 10  # of the classifier: `flops_m` counts each as a multiply-add
 
 

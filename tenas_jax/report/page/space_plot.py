@@ -1,0 +1,184 @@
+"""What is drawn over three metrics as a figure that can be turned, by Plotly's script in the page.
+
+A figure is the JSON that Plotly's `newPlot` takes. Its script, some five megabytes, is part of the
+page, which so needs no network.
+"""
+
+import html
+import textwrap
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from tenas_jax.report import style
+from tenas_jax.report.page.blocks import Turnable
+from tenas_jax.report.page.words import words
+from tenas_jax.report.scales import finite, plain_number
+from tenas_jax.report.trajectory import Trajectory
+from tenas_jax.report.trajectory_panel import (
+    PATH_COLOR,
+    SCORED,
+    answer_texts,
+    axis_words,
+    dot_texts,
+    is_log,
+)
+
+AXES = ("x", "y", "z")
+LETTERS = 60  # in a line of what a mark says
+MOST_TICKS = 6
+FONT = {"family": "system-ui, sans-serif", "size": 12, "color": style.INK}
+
+Columns = Mapping[str, np.ndarray]  # of three metrics, by name
+
+
+def plotly_script() -> str:
+    """Plotly's own script, as it can stand in a `script` element."""
+    from plotly.offline import get_plotlyjs  # slow to import, and not needed by most pages
+
+    # Either would end the element, or hide its end, wherever it stands in a string of the script.
+    return get_plotlyjs().replace("</script", "<\\/script").replace("<!--", "<\\!--")
+
+
+def trajectory_space(found: Trajectory, caption: str) -> Turnable | None:
+    """All that a search scored and the path of its answers; None without three metrics in common.
+
+    Args:
+        found: the search's way; the first three of its metrics are drawn.
+        caption: of the figure.
+    """
+    names = found.metrics[: len(AXES)]
+    columns = {name: found.values[name] for name in names}
+    known = _known(columns)
+    if len(names) < len(AXES) or not known.any():
+        return None
+    dots, count = np.flatnonzero(known), len(found.archs)
+    scale = [[i / (len(SCORED) - 1), color] for i, color in enumerate(SCORED)]
+    shade = {"color": (dots + 1).tolist(), "colorscale": scale, "cmin": 1, "cmax": max(count, 2)}
+    bar = {"title": {"text": "number scored", "side": "right"}, "thickness": 14, "len": 0.7}
+    marker = {"size": 3, **shade, "colorbar": bar | {"outlinewidth": 0}}
+    texts = dot_texts(found)
+    traces = [_trace("architecture", columns, dots, [texts[i] for i in dots], marker=marker)]
+    front = [at for at in found.front if known[at]]
+    if front:
+        ring = {"size": 6, "symbol": "circle-open", "color": style.INK}
+        own = [texts[i] for i in front]
+        traces.append(_trace("Pareto front", columns, front, own, marker=ring))
+    path = {name: column[found.path] for name, column in columns.items()}
+    traces += _path(path, answer_texts(found), ("answers so far", "first answer", "last answer"))
+    return Turnable(traces, _layout(columns), caption)
+
+
+def supernet_space(
+    history: Sequence[Mapping], metrics: Sequence[str], caption: str
+) -> Turnable | None:
+    """The path of a pruning search's supernet; None without three metrics that are once known.
+
+    Args:
+        history: dicts with `round`, `mask`, `pruned` and the supernet's value of each metric.
+        metrics: names; the first three are drawn.
+        caption: of the figure.
+    """
+    names = metrics[: len(AXES)]
+    columns = {name: finite(entry.get(name) for entry in history) for name in names}
+    if len(names) < len(AXES) or not _known(columns).any():
+        return None
+    texts = [
+        "\n".join(
+            [
+                f"round {entry['round']}",
+                *(f"{words(name)} {plain_number(columns[name][i])}" for name in names),
+                f"operations left {int(np.sum(entry['mask']))}",
+            ]
+        )
+        for i, entry in enumerate(history)
+    ]
+    end = "latest round" if history[-1].get("pruned") else "result"
+    traces = _path(columns, texts, ("rounds", "first round", end))
+    return Turnable(traces, _layout(columns), caption)
+
+
+def _known(columns: Columns) -> np.ndarray:
+    return np.all([np.isfinite(column) for column in columns.values()], axis=0)
+
+
+def _path(columns: Columns, texts: Sequence[str], names: tuple[str, str, str]) -> list[dict]:
+    """The line through all points that are known, and marks of the first and the last of all."""
+    known = _known(columns)
+    last = len(known) - 1
+    line = {"color": PATH_COLOR, "width": 4}
+    looks = (
+        (names[0], np.flatnonzero(known), {"size": 3, "color": PATH_COLOR}),
+        (names[1], [0] if last > 0 and known[0] else [], {"size": 6, "symbol": "square-open"}),
+        (names[2], [last] if last >= 0 and known[last] else [], {"size": 6, "symbol": "diamond"}),
+    )
+    traces = []
+    for number, (name, places, look) in enumerate(looks):
+        if not len(places):
+            continue
+        how = {"marker": {"color": PATH_COLOR, **look}}
+        if number == 0:
+            how |= {"line": line, "mode": "lines+markers"}
+        traces.append(_trace(name, columns, places, [texts[i] for i in places], **how))
+    return traces
+
+
+def _trace(
+    name: str, columns: Columns, places: Sequence[int], texts: Sequence[str], **look
+) -> dict:
+    points = zip(AXES, columns.values(), strict=True)
+    return {
+        "type": "scatter3d",
+        "mode": "markers",
+        "name": name,
+        **{axis: [float(column[i]) for i in places] for axis, column in points},
+        "text": [_label(text) for text in texts],
+        "hoverinfo": "text",
+        **look,
+    }
+
+
+def _label(text: str) -> str:
+    """A text as Plotly takes it, which knows some tags: in short lines, and escaped."""
+    lines = [part for line in text.split("\n") for part in textwrap.wrap(line, LETTERS)]
+    return "<br>".join(html.escape(line, quote=False) for line in lines)
+
+
+def _layout(columns: Columns) -> dict:
+    """Axes with few plain numbers, logarithmic where that suits, and a legend below."""
+    scene = {"aspectmode": "cube", "camera": {"eye": {"x": 1.5, "y": 1.5, "z": 0.9}}}
+    for axis, (name, column) in zip(AXES, columns.items(), strict=True):
+        known = column[np.isfinite(column)]
+        log = is_log(name, known)
+        ticks = _ticks(float(known.min()), float(known.max()), log)
+        scene[f"{axis}axis"] = {
+            "title": {"text": axis_words(name).replace(" (", "<br>(")},
+            "type": "log" if log else "linear",
+            "tickvals": ticks,
+            "ticktext": [plain_number(tick) for tick in ticks],
+            "gridcolor": style.GRID,
+            "zeroline": False,
+        }
+    legend = {"orientation": "h", "x": 0, "y": 0, "yanchor": "top", "itemsizing": "constant"}
+    return {
+        "scene": scene,
+        "legend": legend,
+        "font": FONT,
+        "paper_bgcolor": style.PAPER,
+        "margin": {"l": 0, "r": 0, "t": 30, "b": 0},
+        "hoverlabel": {"align": "left", "bgcolor": style.INK, "font": {"color": style.PAPER}},
+    }
+
+
+def _ticks(low: float, high: float, log: bool) -> list[float]:
+    """Round numbers from the least to the greatest value, at most `MOST_TICKS` or so."""
+    from matplotlib.ticker import LogLocator, MaxNLocator
+
+    if log and high > 3 * low:
+        subs = (1,) if high > 1e3 * low else (1, 3) if high > 30 * low else (1, 2, 5)
+        found = LogLocator(subs=subs, numticks=MOST_TICKS + 1).tick_values(low, high)
+    else:
+        found = MaxNLocator(nbins=MOST_TICKS - 1).tick_values(low, high)
+    slack = 1e-9 * max(abs(low), abs(high))
+    kept = [float(tick) for tick in found if low - slack <= tick <= high + slack]
+    return kept or [low]
