@@ -162,7 +162,9 @@ class Evaluator:
     def _start(self, masks: list[np.ndarray], draw: int, plan: list[Program]) -> list[dict]:
         """Sets the devices to work on a block; a dict a repeat, metric -> `Found` to come."""
         size = self._mesh.size * self._per_device
-        filled = masks + [masks[-1]] * (size - len(masks))  # the last one fills idle places
+        # The last one fills idle places, but for gradients, where zeros are no work.
+        filler = np.zeros_like(masks[-1]) if plan[0].gradients else masks[-1]
+        filled = masks + [filler] * (size - len(masks))
         stacked = on_devices(np.stack(filled).astype(np.float32), self._mesh, "candidates")
         repeats = range(self.protocol.repeats)
         found = [

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jax import lax
 from jax.sharding import Mesh, PartitionSpec
 
 from tenas_jax.metrics import metric
@@ -49,23 +50,31 @@ def compiled(program: Program, module: nn.Module, protocol: Protocol, mesh: Mesh
         module: the scoring network.
         protocol: of the metrics.
         mesh: with one axis, `candidates`.
-        args: masks [block, cells, edges, operations], split over the mesh; and on every device
-            parameters, a `Batch` and the data of a key.
+        args: masks [block, cells, edges, operations], split over the mesh, zeros where there is
+            none to take gradients of; and on every device parameters, a `Batch` and the data of a
+            key.
 
     Returns:
         A function of such arguments that gives metric -> `Found`, first axes [block].
     """
 
-    def one(mask, params, batch, key_data):
+    def scored(mask, params, batch, key_data):
         key = jax.random.wrap_key_data(key_data)
         return found(program, Network(module, mask), params, batch, key, protocol)
+
+    def one(*given):
+        if not program.gradients:
+            return scored(*given)
+        # A search asks for the gradients of one mask: a device without one has nothing to do.
+        idle = jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), jax.eval_shape(scored, *given))
+        return lax.cond((given[0] > 0).any(), scored, lambda *_: idle, *given)
 
     def block(masks, *shared):
         if len(masks) > 1:
             results = jax.vmap(one, in_axes=(0, None, None, None))(masks, *shared)
         else:
             results = jax.tree.map(lambda v: v[None], one(masks[0], *shared))
-        return jax.lax.all_gather(results, "candidates", tiled=True) if gather else results
+        return lax.all_gather(results, "candidates", tiled=True) if gather else results
 
     split, whole = PartitionSpec("candidates"), PartitionSpec()
     # Every process records or shows every score, so it needs those of other hosts' devices.

@@ -20,7 +20,7 @@ import jax.numpy as jnp
 from tenas_jax.metrics.batch import Batch
 from tenas_jax.metrics.weight_gradient import Pull, weight_gradient
 from tenas_jax.networks.network import Network, Params
-from tenas_jax.ntk import OK, Conditioning, conditioning, ntk
+from tenas_jax.ntk import OK, Conditioning, SharedNtk, conditioning, ntk
 
 MEETING = 2  # eigenvalues at each end that are looked at for ones that meet
 
@@ -55,7 +55,7 @@ def condition_number_gradient(
     batch: Batch,
     key: jax.Array | None = None,
     *,
-    ntk: Callable[..., jax.Array] = ntk,
+    ntk: SharedNtk | None = None,
 ) -> jax.Array:
     """∂ log κ / ∂w, w the weights of the mask's operations: [cells, edges, operations].
 
@@ -65,9 +65,11 @@ def condition_number_gradient(
 
     Args:
         network: with a mask.
-        params: as for `condition_number`; so are all others.
+        params: as for `condition_number`, and so are `batch` and `key`.
+        ntk: which may have the Jacobian already.
     """
     del key
+    ntk = ntk or SharedNtk()
     kernel = ntk(network, params, batch.images)
     good = conditioning(kernel).flag == OK
     safe = jnp.where(good, (kernel + kernel.T) / 2, jnp.eye(len(kernel), dtype=kernel.dtype))
@@ -80,5 +82,5 @@ def condition_number_gradient(
     shares = jnp.concatenate([-low / low.sum() / lowest[0], high / high.sum() / highest[-1]])
     ends = jnp.concatenate([vectors[:, :count], vectors[:, -count:]], axis=1)
     pulls = [Pull(batch.images, ends)]
-    gradient = weight_gradient(network, params, pulls, shares[:, None, None])
+    gradient = weight_gradient(network, params, pulls, shares[:, None, None], shared=ntk)
     return jnp.where(good, gradient, jnp.nan)

@@ -27,7 +27,7 @@ from tenas_jax.errors import UserError, lookup
 from tenas_jax.metrics.batch import Batch
 from tenas_jax.metrics.weight_gradient import Pull, weight_gradient
 from tenas_jax.networks.network import Network, Params
-from tenas_jax.ntk import OK, conditioning, ntk
+from tenas_jax.ntk import OK, SharedNtk, conditioning, ntk
 
 # name -> what a module's name begins with whose weights take part; None for all
 REGRESSION_WEIGHTS: dict[str, str | None] = {"cells": "cell", "all": None}
@@ -93,7 +93,7 @@ def kernel_regression_gradient(
     batch: Batch,
     key: jax.Array | None = None,
     *,
-    ntk: Callable[..., jax.Array] = ntk,
+    ntk: SharedNtk | None = None,
     ridge: float = 0.0,
     regression_weights: str = "cells",
 ) -> jax.Array:
@@ -105,9 +105,11 @@ def kernel_regression_gradient(
 
     Args:
         network: with a mask.
-        params: as for `kernel_regression`; so are all others.
+        params: as for `kernel_regression`, and so are the others.
+        ntk: which may have the Jacobians already.
     """
     del key
+    ntk = ntk or SharedNtk()
     _check(network, params, batch)
     within = _within(params, regression_weights)
     found, cross = _solved(network, params, batch, ntk, ridge, within)
@@ -117,9 +119,8 @@ def kernel_regression_gradient(
     x = batch.images
     pulls = [Pull(batch.validation.images, e), Pull(x, -b), Pull(x, found.duals / found.error)]
     form = jnp.zeros((3, 3), e.dtype).at[:2, 2].set(1)  # each of the first two with the third
-    gradient = weight_gradient(
-        network, params, pulls, jnp.broadcast_to(form, (e.shape[1], 3, 3)), within=within
-    )
+    form = jnp.broadcast_to(form, (e.shape[1], 3, 3))
+    gradient = weight_gradient(network, params, pulls, form, shared=ntk, within=within)
     return jnp.where(found.flag == OK, gradient, jnp.nan)
 
 

@@ -38,22 +38,33 @@ class SharedNtk:
         if self._engine != "jacobian":
             options = {"engine": self._engine, "weights": weights, "within": within}
             return ntk(network, params, images, images2, chunk=self._chunk, **options)
-        columns = _columns(params, weights, within)
+        some = {"weights": weights, "within": within}
         with jax.default_matmul_precision("float32"):
-            j1 = self._rows(network, params, images, weights)[:, columns]
-            j2 = j1
-            if images2 is not None:
-                j2 = self._rows(network, params, images2, weights)[:, columns]
+            j1 = self.rows(network, params, images, **some)
+            j2 = j1 if images2 is None else self.rows(network, params, images2, **some)
             return j1 @ j2.T
 
-    def _rows(self, network, params, images, weights) -> jax.Array:
-        """The Jacobian [N, P] of all weights at a batch, from memory if it is there."""
+    def rows(
+        self,
+        network: Callable[[Any, jax.Array], jax.Array],
+        params: Any,
+        images: jax.Array,
+        *,
+        weights: Sequence[str] = WEIGHTS,
+        within: str | None = None,
+    ) -> jax.Array:
+        """The Jacobian [N, P] of the parameters that take part, in the order of a tree's leaves.
+
+        It is that of our own engine, whichever computes the kernels.
+        """
         key = (id(images), tuple(weights))
         if key not in self._known:
-            f, some = summed_logits(network, params), taking_part(params, weights)
+            f, whole = summed_logits(network, params), taking_part(params, weights)
+            with jax.default_matmul_precision("float32"):
+                found = jacobian.rows(f, whole, images, chunk=self._chunk)
             # The images are kept with it, so that no other array can take their identity.
-            self._known[key] = (images, jacobian.rows(f, some, images, chunk=self._chunk))
-        return self._known[key][1]
+            self._known[key] = (images, found)
+        return self._known[key][1][:, _columns(params, weights, within)]
 
 
 def _columns(params: Any, weights: Sequence[str], within: str | None) -> np.ndarray | slice:
