@@ -5,7 +5,9 @@
 
 Each search has a folder of its own in the workdir, `pruning-0`, `random-0`, `pruning-1`, ..., with
 the records of a search. Killed and started again, it goes on where it was; more seeds may be asked
-for later.
+for later. `--strategies=pruning,evolution,reinforce` repeats several by the same scores, each with
+those of the config's options that it has; random search then scores `strategy_options.count`, or as
+many as the first of them.
 """
 
 import pathlib
@@ -21,21 +23,24 @@ from tenas_jax.errors import UserError
 from tenas_jax.records import Workdir
 from tenas_jax.report.repeat_result import RANDOM, seed_row, write_repeats
 from tenas_jax.report.search_result import accuracy_columns
+from tenas_jax.search import options_of
 from tenas_jax.search.task import IGNORED
 
 FLAGS = flags.FLAGS
 flags.DEFINE_integer("seeds", 8, "How many, from config.seed on.", lower_bound=1)
+flags.DEFINE_list("strategies", None, "Which; the config's by default.")
 
 
-def searches(config: dict, folder: pathlib.Path, seed: int) -> dict[str, dict]:
-    """The results of a search and of random search by one seed."""
-    config = {**config, "seed": seed}
-    found = run(config, str(folder / f"{config['strategy']}-{seed}"))
-    if config["strategy"] == RANDOM:
-        return {RANDOM: found}
-    options = {"count": found["architectures_scored"]}
-    floor = {**config, "strategy": RANDOM, "strategy_options": options}
-    return {config["strategy"]: found, RANDOM: run(floor, str(folder / f"{RANDOM}-{seed}"))}
+def searches(config: dict, strategies: list[str], folder: pathlib.Path) -> dict[str, dict]:
+    """The results of some strategies and of random search by one seed."""
+    options, found = config["strategy_options"], {}
+    for name in [*(name for name in strategies if name != RANDOM), RANDOM]:
+        given = {key: value for key, value in options.items() if key in options_of(name)}
+        if name == RANDOM and not given.get("count") and found:
+            given["count"] = next(iter(found.values()))["architectures_scored"]
+        own = {**config, "strategy": name, "strategy_options": given}
+        found[name] = run(own, str(folder / f"{name}-{config['seed']}"))
+    return found
 
 
 def main(argv: list[str]) -> None:
@@ -45,11 +50,11 @@ def main(argv: list[str]) -> None:
     if config["benchmark_table"] is None:
         raise UserError("give --config.benchmark_table=FILE, the accuracies of what is found")
     table = load(config["benchmark_table"], spaces.get(config["space"]))
-    columns = accuracy_columns(table)
+    columns, strategies = accuracy_columns(table), FLAGS.strategies or [config["strategy"]]
     rows: dict[str, list[dict]] = {}
     with Workdir.open(FLAGS.workdir, {"command": "repeat", **config}, ignore=IGNORED) as work:
         for seed in range(config["seed"], config["seed"] + FLAGS.seeds):
-            for name, found in searches(config, work.path, seed).items():
+            for name, found in searches({**config, "seed": seed}, strategies, work.path).items():
                 rows.setdefault(name, []).append(seed_row(seed, found, table, columns))
         write_repeats(rows, table, config, work)
 

@@ -1,0 +1,133 @@
+"""How well gradients in the mask rank removals, beside the removals themselves.
+
+A finished search by `pruning` has scored every removal of every round. Here the gradients of each
+round's supernet are taken in the same draw, and for each metric that has a derivative
+
+    tau       Kendall's τ-b of the estimated gains with the exact ones, means over repeats
+    repeats   the same between the exact gains of two repeats, the mean over pairs of them:
+              how well one batch's exact gains say what another's are
+    same      of the removals that the exact gains of this metric put first on each edge (or, where
+              edges are pruned, into each node), the share that the estimates put first too
+"""
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from tenas_jax.errors import UserError
+from tenas_jax.evaluate import Evaluator, Score
+from tenas_jax.metrics import metric
+from tenas_jax.records import Workdir
+from tenas_jax.search.gradient_pruning import GradientPruning
+
+Place = tuple[int, int, int]
+
+
+def agreement(evaluator: Evaluator, workdir: Workdir) -> Iterator[dict[str, Any]]:
+    """Compares each round that has removals.
+
+    Args:
+        evaluator: as the search had it: its space, data, protocol and seed.
+        workdir: of a finished search by pruning.
+
+    Yields:
+        For each round and metric with a derivative a dict: `round`, `metric`, `removals`, `tau`,
+        `repeats` (None for a single repeat), `same`, `exact_seconds` that the round's networks took
+        in all metrics, and `gradient_seconds` of the supernet with its gradients.
+
+    Raises:
+        UserError: the search is not finished or no pruning, or no metric has a derivative.
+    """
+    state = workdir.load_checkpoint() or {}
+    history = state.get("history")
+    if not state.get("done") or not history or "mask" not in history[0]:
+        raise UserError(f"{workdir.path} holds no finished search by pruning")
+    plan = GradientPruning(evaluator.space, evaluator.protocol.metrics)
+    scored = _scores(workdir.records())
+    for entry in history[:-1]:
+        plan.restore({**state, "round": 0, "done": False, "mask": entry["mask"], "whole": None})
+        places = [tuple(c["operation"]) for c in entry["candidates"]]
+        mask = np.array(entry["mask"], np.uint8)
+        [(_, _, whole, _)] = evaluator.score(
+            [mask], entry["round"], metrics=plan.request.metrics, gradients=True
+        )
+        own = scored[entry["round"]]
+        seconds = sum(score.seconds for score in own.values())
+        without = [own[_key(mask, place)] for place in places]
+        for name in plan.request.metrics:
+            exact = _gains(name, own[_key(mask)], without)
+            estimated = np.array(plan.estimates(name, whole, places))
+            yield {
+                "round": entry["round"],
+                "metric": name,
+                "removals": len(places),
+                **compared(estimated, exact, _groups(places, evaluator.space)),
+                "exact_seconds": seconds,
+                "gradient_seconds": whole.seconds,
+            }
+
+
+def compared(
+    estimated: np.ndarray, exact: np.ndarray, groups: Sequence[Any]
+) -> dict[str, float | None]:
+    """`tau`, `repeats` and `same`, see the module.
+
+    Args:
+        estimated: [K] gains.
+        exact: [repeats, K]; -inf where a removal makes the metric bad.
+        groups: [K], equal for removals that compete with each other.
+    """
+    from scipy.stats import kendalltau  # slow to import
+
+    def tau(a, b):
+        return float(kendalltau(a, b).statistic)
+
+    mean = exact.mean(0)
+    pairs = [tau(a, b) for a, b in itertools.combinations(exact, 2)]
+    groups = np.array([str(group) for group in groups])
+    hits = [
+        estimated[own].argmax() == mean[own].argmax()
+        for own in (np.flatnonzero(groups == group) for group in np.unique(groups))
+    ]
+    return {
+        "tau": tau(estimated, mean),
+        "repeats": float(np.mean(pairs)) if pairs else None,
+        "same": float(np.mean(hits)),
+    }
+
+
+def _scores(records: Sequence[Mapping]) -> dict[int, dict[bytes, Score]]:
+    """Round -> mask -> score."""
+    found: dict[int, dict[bytes, Score]] = {}
+    for record in records:
+        mask = np.array(record["mask"], np.uint8)
+        found.setdefault(record["round"], {})[mask.tobytes()] = Score.from_record(record)
+    return found
+
+
+def _key(mask: np.ndarray, place: Place | None = None) -> bytes:
+    """A mask, or it without an operation, as a key."""
+    mask = mask.copy()
+    if place is not None:
+        mask[place] = 0
+    return mask.tobytes()
+
+
+def _gains(name: str, whole: Score, without: Sequence[Score]) -> np.ndarray:
+    """Relative improvements by removals, [repeats, K]; repeats with a bad supernet are left out."""
+    before = whole.values[name]
+    after = np.array([score.values[name] for score in without]).T
+    usable = np.isfinite(before)
+    sign = 1 if metric(name).higher_is_better else -1
+    gains = sign * (after[usable] - before[usable, None]) / np.abs(before[usable, None])
+    return np.where(np.isfinite(gains), gains, -np.inf)
+
+
+def _groups(places: Sequence[Place], space) -> list[tuple]:
+    """What each removal competes in: an edge, or where edges are pruned a node."""
+    edges = [place[:2] for place in places]
+    if len(set(edges)) < len(edges):
+        return edges
+    return [(cell, space.edges[edge][0]) for cell, edge, _ in places]

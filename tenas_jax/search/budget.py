@@ -1,0 +1,5 @@
+"""What an architecture may cost."""
+
+
+class Budget:
+    """Being written."""

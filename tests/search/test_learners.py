@@ -1,0 +1,199 @@
+"""What the strategies that learn owe the loop, each of them, on both spaces."""
+
+import json
+
+import numpy as np
+import pytest
+
+from tenas_jax.errors import UserError
+from tenas_jax.search import STRATEGIES, Learner, options_of
+from tenas_jax.search.learner import STALLED
+from tenas_jax.search.strategy import request_of
+
+from .toy import METRICS, SPACES, Toy, build, run
+
+# strategy -> options of a small search
+SMALL = {
+    "reinforce": {"steps": 40},
+    "evolution": {"steps": 30, "population": 10, "tournament": 4},
+    "local_search": {"steps": 60},
+    "nsga2": {"steps": 30, "population": 10},
+}
+by_name = pytest.mark.parametrize("name", SMALL)
+by_space = pytest.mark.parametrize("space", SPACES)
+
+
+def test_every_strategy_that_learns_is_tested():
+    learners = {name for name in STRATEGIES if isinstance(build(name), Learner)}
+    assert learners == set(SMALL)
+
+
+@by_name
+@by_space
+@pytest.mark.parametrize("batch", [1, 5])
+def test_to_its_end(name, space, batch):
+    plan, toy = build(name, space, batch=batch, **SMALL[name]), Toy(SPACES[space], bad=(2, 5))
+    asked = 0
+    while not plan.done:
+        assert plan.result is None
+        masks = plan.ask()
+        np.testing.assert_array_equal(masks, plan.ask())
+        assert 1 <= len(masks) <= batch and request_of(plan).draw == 0
+        asked += len(masks)
+        plan.tell(toy(masks))
+    assert asked == plan.steps == SMALL[name]["steps"] + SMALL[name].get("population", 0)
+    assert len(plan.scored) == toy.scored
+    SPACES[space].check(plan.result)
+    for i, arch in enumerate(plan.scored.archs):
+        for metric, value in zip(METRICS, toy.values(arch), strict=True):
+            found = plan.scored.values[metric][i]
+            assert found == value or np.isnan(found)
+    assert sum(np.isnan(plan.scored.values["condition_number"])) == 2
+
+
+@by_name
+@by_space
+@pytest.mark.parametrize("batch", [1, 4])
+def test_resumed_before_every_round_it_ends_the_same(name, space, batch):
+    options = {"batch": batch, **SMALL[name]}
+    whole = run(build(name, space, **options), Toy(SPACES[space]))
+    again = lambda: build(name, space, **options)  # noqa: E731
+    resumed = run(again(), Toy(SPACES[space]), again)
+    assert json.dumps(resumed.state()) == json.dumps(whole.state())
+    np.testing.assert_array_equal(resumed.result, whole.result)
+
+
+@by_name
+def test_the_seed_decides(name):
+    space = SPACES["nas_bench_201"]
+    archs = [
+        run(build(name, seed=seed, **SMALL[name]), Toy(space)).state()["archs"]
+        for seed in (0, 0, 1)
+    ]
+    assert archs[0] == archs[1] != archs[2]
+
+
+@by_name
+@pytest.mark.parametrize("batch", [1, 4])
+def test_it_ends_after_so_many_scored(name, batch):
+    toy = Toy(SPACES["nas_bench_201"])
+    options = {**SMALL[name], "steps": 10_000, "count": 21, "batch": batch}
+    plan = run(build(name, **options), toy, most=20_000)
+    assert toy.scored == len(plan.scored) == 21
+    assert plan.incumbents[-1][0] <= 21
+    np.testing.assert_array_equal(plan.incumbents[-1][1], plan.result)
+
+
+@by_name
+def test_what_a_round_s_entry_says(name):
+    space = SPACES["nas_bench_201"]
+    plan, toy = build(name, batch=3, **SMALL[name]), Toy(space)
+    while not plan.done:
+        masks = plan.ask()
+        plan.tell(toy(masks))
+        entry = plan.history[-1]
+        assert entry["round"] == len(plan.history) - 1 and entry["steps"] == plan.steps
+        assert entry["scored"] == toy.scored
+        kappas = [score.mean("condition_number") for score in toy(masks)]
+        assert entry["condition_number"] == pytest.approx(np.mean(kappas))
+        assert 0 <= entry["best"] < toy.scored and 0 <= entry["diversity"] <= 6
+    best = plan.scored.archs[plan.history[-1]["best"]]
+    np.testing.assert_array_equal(best, plan.result)
+
+
+@by_name
+def test_it_finds_better_ones_than_chance(name):
+    """Of a score that operations add up to, more than the best of as many random ones."""
+    space, options = SPACES["nas_bench_201"], {"steps": 300, "count": 150}
+    if "population" in options_of(name):
+        options |= {"population": 20}
+    if name == "evolution":
+        options |= {"tournament": 8}
+    metrics = ("kernel_regression", "linear_regions")
+    random = run(build("random", metrics=metrics, count=150), Toy(space))
+
+    def good(arch):
+        kappa, regions, error = Toy(space).values(arch)
+        return regions / 31 - error
+
+    found = [
+        good(run(build(name, seed=seed, metrics=metrics, **options), Toy(space)).result)
+        for seed in range(3)
+    ]
+    assert np.mean(found) >= good(random.result) - 0.15
+
+
+class Few:
+    """A budget that admits architectures with no operation of one number."""
+
+    def __init__(self, forbidden):
+        self.forbidden, self.checked = forbidden, 0
+
+    def admits(self, mask):
+        return not mask[..., self.forbidden].any()
+
+    def check(self):
+        self.checked += 1
+
+
+@by_name
+@by_space
+def test_nothing_over_budget_is_asked(name, space):
+    budget = Few(3)
+    plan = build(name, space, budget=budget, **SMALL[name])
+    assert budget.checked == 1
+    toy = Toy(SPACES[space])
+    while not plan.done:
+        masks = plan.ask()
+        assert all(budget.admits(mask) for mask in masks)
+        plan.tell(toy(masks))
+    assert budget.admits(SPACES[space].to_mask(plan.result))
+
+
+def test_a_search_for_new_ones_ends_where_there_are_none(monkeypatch):
+    """Only one architecture is admitted: what is proposed is known, and it ends."""
+    space = SPACES["nas_bench_201"]
+    one = space.from_index(0)
+    plan = build("local_search", steps=10_000, count=5)
+    monkeypatch.setattr(plan, "_propose", lambda rng, n: [one] * n)
+    run(plan, Toy(space), most=STALLED + 10)
+    assert len(plan.scored) == 1 and plan.steps == STALLED + 1
+    np.testing.assert_array_equal(plan.result, one)
+
+
+def test_a_budget_that_hardly_anything_meets_is_told():
+    class Nothing(Few):
+        def admits(self, mask):
+            return False
+
+    for name, options in SMALL.items():
+        plan = build(name, budget=Nothing(0), **options)
+        with pytest.raises(UserError, match="1000 proposals in a row were over budget"):
+            plan.ask()
+
+
+@by_name
+@pytest.mark.parametrize("option", ["steps", "count", "batch"])
+@pytest.mark.parametrize("value", [0, -1, 1.5, True, "3"])
+def test_numbers_that_are_none(name, option, value):
+    options = SMALL[name] | {option: value}
+    with pytest.raises(UserError, match=f"{option} is .*valid: whole numbers from 1"):
+        build(name, **options)
+
+
+@by_name
+def test_combinations_that_are_none(name):
+    for word in ("rank_som", "weighted"):
+        with pytest.raises(UserError, match=f"unknown combination '{word}'"):
+            build(name, combination=word, **SMALL[name])
+    with pytest.raises(UserError, match="unknown option of strategy .* 'step'"):
+        build(name, step=3)
+
+
+@by_name
+def test_a_damaged_state_is_none(name):
+    plan = run(build(name, **SMALL[name]), Toy(SPACES["nas_bench_201"]))
+    state = plan.state()
+    state["values"]["condition_number"] = state["values"]["condition_number"][:-1]
+    with pytest.raises(ValueError, match="not one value an architecture"):
+        build(name, **SMALL[name]).restore(state)
