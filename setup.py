@@ -23,12 +23,14 @@ REQUIRED = [
     "matplotlib>=3.9",
     "tqdm>=4.66",
     "jinja2>=3.1",  # the page of experiments.report
+    "plotly>=6.0",  # its figures that can be turned
 ]
 PARQUET = ["pyarrow>=18.0"]
 TENSORBOARD = ["tensorboardX>=2.6"]
 NATS_BENCH = ["nats_bench>=1.8"]
+PARETO = ["pymoo>=0.6.1"]  # the search strategy nsga2
 TEST = ["pytest>=8.0", "pytest-xdist>=3.5", "hypothesis>=6.100", "ruff>=0.6", "selenium>=4.20"]
-TEST += [*PARQUET, *TENSORBOARD, *NATS_BENCH]
+TEST += [*PARQUET, *TENSORBOARD, *NATS_BENCH, *PARETO]
 
 setup(
     name="tenas_jax",
@@ -46,6 +48,7 @@ setup(
         "parquet": PARQUET,
         "tensorboard": TENSORBOARD,
         "nats_bench": NATS_BENCH,
+        "pareto": PARETO,
         "test": TEST,
         "docs": ["mkdocs>=1.6"],
     },

@@ -17,5 +17,4 @@ def get_config() -> ConfigDict:
     config = tegnas_nas_bench_201.get_config()
     config.space = "darts"
     config.batch_size = 14
-    config.strategy_options.per_round = 3
     return config

@@ -24,9 +24,11 @@ def get_config() -> ConfigDict:
     config.batch_size = 64  # images N of the kernel, and as many again held out
     config.ridge = placeholder(float)  # of the regression, relative to the kernel's diagonal (0)
     config.regression_weights = placeholder(str)  # whose kernel it takes: cells or all (cells)
-    options = config.strategy_options  # each is given to the strategies that have it
+    options = config.strategy_options  # of the strategy: None leaves one at its default
     options.count = placeholder(int)  # architectures scored, after which a search ends (no limit)
-    options.steps = placeholder(int)  # proposals (reinforce, local_search, nsga2 500; evolution 1000)
+    options.steps = placeholder(
+        int
+    )  # proposals (reinforce, local_search, nsga2 500; evolution 1000)
     options.batch = placeholder(int)  # proposals scored at once (1: the published algorithms)
     options.combination = placeholder(str)  # of metrics: in combining.COMBINATIONS (rank_sum)
     options.learning_rate = placeholder(float)  # reinforce: Adam's (0.04; DARTS 0.07)

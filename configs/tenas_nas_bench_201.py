@@ -35,6 +35,12 @@ def get_config() -> ConfigDict:
     config.augment = placeholder(bool)  # random flips and shifts of the images (yes)
     config.engine = placeholder(str)  # jacobian, neural_tangents or auto
     config.chunk = placeholder(int)  # cotangents in memory at a time; None: what fits
+    budget = config.budget = ConfigDict()  # what an architecture may cost; None limits nothing
+    budget.parameters = placeholder(float)  # of the derived network in full size, such as 5e5
+    budget.multiply_adds = placeholder(float)  # of it, for an image of 32 x 32, such as 1e8
+    budget.milliseconds = placeholder(float)  # of its forward pass, measured on this device
+    budget.batch = 1  # images at a time of the pass that is timed
+    budget.size = placeholder(str)  # of the network that is timed, such as channels=8,depth=1
     config.tensorboard = False  # event files for TensorBoard in the workdir?
     config.cpu_devices = 2  # networks scored side by side on CPU, each in its own memory
     config.benchmark_table = placeholder(str)  # CSV of published accuracies, shown at the end

@@ -20,7 +20,7 @@ from tenas_jax.records import Workdir
 from tenas_jax.report.search_result import write_result
 from tenas_jax.search import search, strategy
 from tenas_jax.search.progress import bar
-from tenas_jax.search.task import IGNORED, TASK, checked
+from tenas_jax.search.task import IGNORED, TASK, budget_of, checked
 from tenas_jax.summaries import followed, recorded
 
 FLAGS = flags.FLAGS
@@ -42,12 +42,15 @@ def run(config: dict, workdir: str) -> dict:
     overrides = {name: value for name, value in config.items() if name not in TASK}
     protocol = presets.protocol(config["preset"], **overrides)
     options = {"seed": config["seed"], **config["strategy_options"]}
-    plan = strategy(config["strategy"], space, protocol, **options)
+    budget = budget_of(config, space, workdir)
+    plan = strategy(config["strategy"], space, protocol, budget=budget, **options)
     reading = {name: config[name] for name in ("data_dir", "size", "limit")}
     images = data.load(config["data"], config["split"], **reading)
     evaluator = Evaluator(space, images, protocol, seed=config["seed"])
     check_agreement(config, images.images, IGNORED)
     with Workdir.open(workdir, config, ignore=IGNORED) as record:
+        if budget is not None:
+            budget.keep()
         finished = (record.load_checkpoint() or {}).get("done", False)
         if finished and record.is_writer:
             print(f"{workdir} is finished; its result:", file=sys.stderr)

@@ -12,6 +12,7 @@ MOST_MARKS = 60  # places of a line that have a text
 WORDS = {
     "diversity": "population diversity (edges)",
     "entropy": "policy entropy (nats an edge)",
+    "front": "Pareto front (architectures)",
 }
 
 

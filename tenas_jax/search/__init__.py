@@ -20,20 +20,25 @@ from tenas_jax.search.strategy import Strategy
 from tenas_jax.spaces import Space
 
 
-def _pruning(
-    space: Space, protocol: Protocol, seed: int, *, per_round: int = 1, budget: Budget | None = None
-) -> Pruning:
-    del seed  # nothing in it is random but the scores
-    ties = {"decimals": protocol.decimals, "significant": protocol.significant}
-    return Pruning(space, protocol.metrics, per_round=per_round, **_given(budget), **ties)
+def _pruner(kind: type[Pruning]) -> Callable[..., Pruning]:
+    """The builder of a strategy that prunes."""
 
+    def build(
+        space: Space,
+        protocol: Protocol,
+        seed: int,
+        *,
+        per_round: int | None = None,
+        budget: Budget | None = None,
+    ) -> Pruning:
+        del seed  # nothing in it is random but the scores
+        if per_round is None:  # TE-NAS's program: 1 on NAS-Bench-201, 3 on DARTS for CIFAR-10
+            per_round = 3 if space.inputs_per_node else 1
+        options = {"per_round": per_round, "budget": budget}
+        ties = {"decimals": protocol.decimals, "significant": protocol.significant}
+        return kind(space, protocol.metrics, **options, **ties)
 
-def _gradient_pruning(
-    space: Space, protocol: Protocol, seed: int, *, per_round: int = 1, budget: Budget | None = None
-) -> GradientPruning:
-    del seed
-    ties = {"decimals": protocol.decimals, "significant": protocol.significant}
-    return GradientPruning(space, protocol.metrics, per_round=per_round, **_given(budget), **ties)
+    return build
 
 
 def _random(
@@ -45,12 +50,8 @@ def _random(
     combination: str = "rank_sum",
     budget: Budget | None = None,
 ) -> RandomSearch:
-    options = {"count": count, "combination": combination, **_given(budget)}
+    options = {"count": count, "combination": combination, "budget": budget}
     return RandomSearch(space, protocol.metrics, seed, **options)
-
-
-def _given(budget):
-    return {} if budget is None else {"budget": budget}
 
 
 def _learner(kind: type[Learner]) -> Callable[..., Learner]:
@@ -73,8 +74,8 @@ def _learner(kind: type[Learner]) -> Callable[..., Learner]:
 
 # name -> (space, protocol, seed, **options of its own) -> strategy
 STRATEGIES: dict[str, Callable[..., Strategy]] = {
-    "pruning": _pruning,
-    "gradient_pruning": _gradient_pruning,
+    "pruning": _pruner(Pruning),
+    "gradient_pruning": _pruner(GradientPruning),
     "random": _random,
     "reinforce": _learner(Reinforce),
     "evolution": _learner(Evolution),

@@ -15,6 +15,14 @@ A space that keeps some edges of each node (`Space.inputs_per_node`) loses the o
 node, each in a round of its own, the edges into it are ranked by the removal of the operation that
 is left on them, and those of smallest sum are pruned.
 
+With a budget, what is taken out must leave a supernet that still holds an architecture within it:
+other removals are not scored, and where one of smallest sum may not follow those pruned before it
+in the round, the next is pruned. The architecture at the end is so within the budget. The search
+goes on to that end: a supernet within budget holds an architecture that is (the leanest, see
+`Budget.admits`), and to take out what that architecture does not have leaves it the leanest. There
+is such an operation wherever several are left on an edge, and such an edge wherever a node has too
+many, so that something may always be pruned.
+
 Source: Chen, Gong and Wang, 2021 (TE-NAS), arXiv:2102.11535. Its program rounds each change to
 three decimals and lets means that agree to three significant figures share a rank (`decimals`,
 `significant`), which the paper does not say. Equal sums on one edge are settled here by the first
@@ -32,6 +40,7 @@ from tenas_jax.combining import dense_ranks
 from tenas_jax.errors import UserError
 from tenas_jax.evaluate import Score
 from tenas_jax.metrics import metric
+from tenas_jax.search.budget import Budget
 from tenas_jax.spaces import Space
 
 Place = tuple[int, int, int]  # cell, edge, operation
@@ -55,6 +64,7 @@ class Pruning:
         per_round: int = 1,
         decimals: int | None = None,
         significant: int | None = None,
+        budget: Budget | None = None,
     ):
         """Starts from the space's supernet.
 
@@ -65,9 +75,11 @@ class Pruning:
                 1 on NAS-Bench-201; on DARTS 3 for CIFAR-10 and 2 for ImageNet).
             decimals: decimal places that a repeat's change is rounded to, or None.
             significant: significant figures at which mean changes tie, or None.
+            budget: what the architecture at the end may cost; None for any.
 
         Raises:
-            UserError: `per_round` is no whole number from 1.
+            UserError: `per_round` is no whole number from 1, or the budget admits nothing in the
+                space or in the supernet.
         """
         if type(per_round) is not int or per_round < 1:
             raise UserError(f"per_round is {per_round!r}; valid: whole numbers from 1")
@@ -76,7 +88,11 @@ class Pruning:
         self.round, self.done = 0, False
         self.result: np.ndarray | None = None
         self.history: list[dict] = []
-        self._mask = space.supernet()
+        self._mask, self._budget = space.supernet(), budget
+        if budget is not None:
+            budget.check()
+            if not budget.admits(self._mask):
+                raise UserError(f"nothing in the supernet of {space.name} is within the budget")
 
     @property
     def incumbents(self) -> list[tuple[int, np.ndarray]]:
@@ -179,7 +195,12 @@ class Pruning:
 
     def _candidates(self) -> list[Place]:
         """(cell, edge, op) of each operation that could be pruned this round."""
-        return [place for places, _ in self._choices() for place in places]
+        places = [place for places, _ in self._choices() for place in places]
+        return [place for place in places if self._may_go([place])]
+
+    def _may_go(self, places: Sequence[Place]) -> bool:
+        """Whether the supernet without them holds an architecture within the budget."""
+        return self._budget is None or self._budget.admits(self._without(places))
 
     def _without(self, places: Sequence[Place]) -> np.ndarray:
         mask = self._mask.copy()
@@ -200,12 +221,17 @@ class Pruning:
         return float(np.mean(change if self.decimals is None else np.round(change, self.decimals)))
 
     def _least(self, candidates: list[Place], ranks: np.ndarray) -> list[Place]:
-        """Of the places that compete with each other those of smallest rank sum."""
+        """Of the places that compete with each other those of smallest rank sum that may go."""
         order = np.lexsort((np.arange(len(candidates)), ranks[0], ranks.sum(0)))
-        position = {candidates[i]: at for at, i in enumerate(order)}
-        pruned = []
-        for places, count in self._choices():
-            pruned += sorted(places, key=position.__getitem__)[:count]
+        choices = self._choices()
+        group = {place: number for number, (places, _) in enumerate(choices) for place in places}
+        left = [count for _, count in choices]
+        pruned: list[Place] = []
+        for place in (candidates[i] for i in order):
+            # Each may go alone; whether it may behind the others is asked of all but the first.
+            if left[group[place]] and (not pruned or self._may_go([*pruned, place])):
+                pruned.append(place)
+                left[group[place]] -= 1
         return sorted(pruned)
 
 

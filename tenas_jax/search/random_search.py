@@ -2,13 +2,15 @@
 
 It is the floor that a search has to beat at the same number of scored networks. The architectures
 are drawn before anything is scored, uniformly over the space but that of equal forms
-(`Space.canonical`) only the first counts; all are scored in one draw, by the same weights and
-batches, and their metrics are combined over all of them (`tenas_jax.combining.COMBINATIONS`).
+(`Space.canonical`) only the first counts, and what a budget does not admit is drawn in vain; all
+are scored in one draw, by the same weights and batches, and their metrics are combined over all of
+them (`tenas_jax.combining.COMBINATIONS`).
 
 Source: Li and Talwalkar, 2019 (random search as the baseline), arXiv:1902.07638. There the trained
 accuracy decides; here the score at initialisation does.
 """
 
+import functools
 from collections.abc import Sequence
 
 import numpy as np
@@ -17,9 +19,10 @@ from tenas_jax.combining import COMBINATIONS, combine, goodness
 from tenas_jax.errors import UserError, lookup
 from tenas_jax.evaluate import Score
 from tenas_jax.metrics import metric
+from tenas_jax.search.budget import Budget
 from tenas_jax.spaces import Space
 
-PATIENCE = 1000  # draws of a form that was drawn before, in a row, after which there are no others
+PATIENCE = 1000  # draws in vain, in a row, after which there are hardly others
 
 
 class RandomSearch:
@@ -33,8 +36,9 @@ class RandomSearch:
         *,
         count: int = 100,
         combination: str = "rank_sum",
+        budget: Budget | None = None,
     ):
-        """Draws the architectures.
+        """Draws the architectures, or where that takes measuring, leaves it to the first `ask`.
 
         Args:
             space: what is searched.
@@ -42,18 +46,29 @@ class RandomSearch:
             seed: of the draws.
             count: how many architectures are scored.
             combination: how, a name in `COMBINATIONS` but `weighted`.
+            budget: what an architecture may cost; None for any.
 
         Raises:
-            UserError: an unknown combination, or a count that is no whole number from 1.
+            UserError: an unknown combination, a count that is no whole number from 1, a budget that
+                nothing meets, or fewer architectures than `count` that it admits.
         """
         if type(count) is not int or count < 1:
             raise UserError(f"count is {count!r}; valid: whole numbers from 1")
         unweighted = {name: how for name, how in COMBINATIONS.items() if name != "weighted"}
         lookup("combination", unweighted, combination)
         self.metrics, self.combination = tuple(metrics), combination
-        self._space = space
-        self._archs = _different(space, np.random.default_rng(seed), count)
+        self._space, self._seed, self._count, self._budget = space, seed, count, budget
         self._best: list[int] = []  # of the first one, of the first two, ...: which is the best
+        if budget is not None:
+            budget.check()
+        if budget is None or not budget.measures:
+            _ = self._archs  # so that a mistake is told before anything is written
+
+    @functools.cached_property
+    def _archs(self) -> list[np.ndarray]:
+        """Drawn by the seed, so the same whenever that is."""
+        rng = np.random.default_rng(self._seed)
+        return _different(self._space, rng, self._count, self._budget)
 
     @property
     def round(self) -> int:
@@ -99,20 +114,28 @@ class RandomSearch:
     def restore(self, state: dict) -> None:
         """Takes up a state that `state` gave."""
         best = [int(at) for at in state["best"]]
-        if any(not 0 <= at < len(self._archs) for at in best):
-            raise ValueError(f"no such architecture among {len(self._archs)}")
+        if any(not 0 <= at < self._count for at in best):
+            raise ValueError(f"no such architecture among {self._count}")
         self._best = best
 
 
-def _different(space: Space, rng: np.random.Generator, count: int) -> list[np.ndarray]:
+def _different(
+    space: Space, rng: np.random.Generator, count: int, budget: Budget | None
+) -> list[np.ndarray]:
     """Random architectures of different forms; `UserError` where there are not so many."""
     found: dict[str, np.ndarray] = {}
-    misses = 0
+    misses = refused = 0
     while len(found) < count:
         arch = space.sample(rng)
-        before = len(found)
-        found.setdefault(space.canonical(arch), arch)
-        misses = 0 if len(found) > before else misses + 1
+        form = space.canonical(arch)
+        if form not in found and (budget is None or budget.admits(space.to_mask(arch))):
+            found[form] = arch
+            misses = refused = 0
+            continue
+        misses, refused = misses + 1, refused + (form not in found)
         if misses == PATIENCE:
-            raise UserError(f"{space.name} has hardly more than {before} forms, not {count}")
+            few = f"{space.name} has hardly more than {len(found)} forms"
+            if refused:
+                few += f" within the budget, or they are rare ({PATIENCE} draws in vain)"
+            raise UserError(f"{few}, not {count}")
     return list(found.values())

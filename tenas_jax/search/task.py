@@ -1,27 +1,64 @@
 """What a search's config must say beside the fields of a protocol."""
 
+import os
 from collections.abc import Mapping
 from typing import Any
 
-from tenas_jax.errors import UserError
+from tenas_jax.errors import UserError, unknown
+from tenas_jax.records import folder
+from tenas_jax.search.budget import LIMITS, Budget
+from tenas_jax.search.latency import LATENCIES, Stopwatch, read_size
+from tenas_jax.spaces import Space
 from tenas_jax.summaries import check_tensorboard
 
 # Fields of a config that are not fields of a protocol.
 TASK = ("space", "strategy", "strategy_options", "preset", "seed", "data", "split", "data_dir",
-        "size", "limit", "benchmark_table", "tensorboard", "cpu_devices")  # fmt: skip
+        "size", "limit", "benchmark_table", "tensorboard", "cpu_devices", "budget")  # fmt: skip
 # Where things lie, what is shown and on how many devices does not change what is asked for.
 IGNORED = ("benchmark_table", "data_dir", "tensorboard", "cpu_devices")
 
 
+TIMED = {"batch": 1, "size": None}  # of the network that is timed: field -> default
+
+
 def checked(config: Mapping[str, Any]) -> dict[str, Any]:
-    """A config that has all of `TASK`.
+    """A config that has all of `TASK`; but `budget` only where something is limited.
+
+    So the config of a search without a budget is that of runs from before there were budgets.
 
     Raises:
-        UserError: a field is missing, or it asks for TensorBoard's files without their package.
+        UserError: a field is missing, it asks for TensorBoard's files without their package, or its
+            budget has an unknown field, or says how to measure a time that is not limited.
     """
-    config = {"tensorboard": False, **config}  # files from before there was that field lack it
+    # Files from before there were those fields lack them.
+    config = {"tensorboard": False, "budget": None, **config}
     for name in TASK:
         if name not in config:
             raise UserError(f"the config has no field {name!r}; valid: {', '.join(TASK)}")
     check_tensorboard(config["tensorboard"])
-    return config
+    budget = {**dict.fromkeys(LIMITS), **TIMED, **(config.pop("budget") or {})}
+    for name, value in budget.items():
+        if name not in (*LIMITS, *TIMED):
+            raise unknown("field of budget", name, (*LIMITS, *TIMED))
+        if name in TIMED and value != TIMED[name] and budget["milliseconds"] is None:
+            raise UserError(f"budget.{name} is {value!r}, but budget.milliseconds sets no limit")
+    limited = any(budget[name] is not None for name in LIMITS)
+    return {**config, "budget": budget} if limited else config
+
+
+def budget_of(config: Mapping[str, Any], space: Space, workdir: str | os.PathLike) -> Budget | None:
+    """The budget of a config that `checked` gave; None where it has none.
+
+    Times that the workdir holds are read; they are written once `Budget.keep` is called.
+
+    Raises:
+        UserError: a limit, batch or size that is none, or times that cannot be read.
+    """
+    if "budget" not in config:
+        return None
+    limits = {name: config["budget"][name] for name in LIMITS}
+    if limits["milliseconds"] is None:
+        return Budget(space, **limits)
+    batch, size = config["budget"]["batch"], read_size(config["budget"]["size"])
+    path = folder(workdir) / LATENCIES
+    return Budget(space, **limits, stopwatch=Stopwatch(space, batch=batch, size=size, path=path))

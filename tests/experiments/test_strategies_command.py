@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from tenas_jax import spaces
+from tenas_jax.networks.derived.costs import costs
 from tenas_jax.search import STRATEGIES, options_of
 
 SPACE = spaces.get("nas_bench_201")
@@ -96,6 +97,31 @@ def test_mistakes_are_told_before_anything_is_scored(search, place, strategy, op
     refused = search(strategy, "refused", f"--config.{option}")
     assert words in refused.mistake
     assert not (place / "refused" / "records.jsonl").exists()
+
+
+BUDGET = 4e5  # parameters; of all architectures about two fifths have no more
+
+
+@pytest.mark.parametrize("strategy", ["pruning", "random", "evolution"])
+def test_nothing_over_budget_is_scored(search, place, strategy):
+    limit = f"--config.budget.parameters={BUDGET}"
+    done = search(strategy, f"{strategy}_budget", "--config.metrics=linear_regions", limit)
+    assert done.returncode == 0, done.stderr
+    folder = place / f"{strategy}_budget"
+    found = json.loads((folder / "result.json").read_text())["arch"]
+    names = [found]
+    for line in (folder / "records.jsonl").read_text().splitlines():
+        mask = json.loads(line)["mask"]
+        if SPACE.is_single(mask):
+            names.append(SPACE.to_string(SPACE.from_mask(mask)))
+    assert max(costs(SPACE, names)["parameters"]) <= BUDGET
+    assert json.loads((folder / "config.json").read_text())["budget"]["parameters"] == BUDGET
+
+
+def test_a_budget_that_nothing_meets_is_told_before_anything_is_scored(search, place):
+    refused = search("evolution", "poor", "--config.budget.parameters=1000")
+    assert "parameters" in refused.mistake and "|none~0|" in refused.mistake
+    assert not (place / "poor").exists()
 
 
 def test_gradients_beside_the_removals_of_a_search(search, commands, place):

@@ -2,6 +2,56 @@
 
 import pytest
 
+from tenas_jax import spaces
+
+METRICS = ("condition_number", "linear_regions", "kernel_regression")
+# Of four architectures of NAS-Bench-201, of which the second has a bad kernel.
+VALUES = {
+    "condition_number": [400.0, None, 100.0, 50.0],
+    "linear_regions": [10.0, 20.0, 30.0, 25.0],
+    "kernel_regression": [0.9, None, 0.7, 0.8],
+}
+# What each strategy adds to its rounds, and to its own state.
+OWN_NUMBERS = {
+    "reinforce": {"entropy": [1.5, 1.0, 0.5], "reward": [None, 0.25, -0.5]},
+    "evolution": {},
+    "local_search": {"restarts": [0, 0, 1]},
+    "nsga2": {},
+}
+COSTS = {"parameters": [1e6, 2e6, 4e6, 3e6], "multiply_adds": [5.0, 6.0, 8.0, 7.0]}
+
+
+@pytest.fixture(params=OWN_NUMBERS)
+def learner(request) -> str:
+    """Each learning strategy's name."""
+    return request.param
+
+
+@pytest.fixture
+def learned():
+    """A function that gives the state of a learning strategy: three rounds, four architectures."""
+
+    def learned(strategy: str, metrics=METRICS, costs: bool = False, **changes) -> dict:
+        space = spaces.get("nas_bench_201")
+        values = {name: VALUES[name] for name in metrics}
+        rounds = zip((2, 4, 6), (2, 3, 4), (0, 2, 2), (3.0, 2.0, 1.5), strict=True)
+        history = [
+            {"round": i, "steps": steps, "scored": scored, "best": best, "diversity": diversity}
+            | dict.fromkeys(metrics)
+            | {name: numbers[i] for name, numbers in OWN_NUMBERS[strategy].items()}
+            for i, (steps, scored, best, diversity) in enumerate(rounds)
+        ]
+        own = {"stalled": False}
+        if strategy == "nsga2":
+            own |= {"front": [2, 3], "objectives": values | (COSTS if costs else {})}
+        state = {
+            "round": 3, "done": True, "steps": 6, "values": values, "history": history, "own": own,
+            "archs": [space.from_index(i).tolist() for i in (0, 7, 77, 300)],
+        }  # fmt: skip
+        return state | changes
+
+    return learned
+
 
 def shown_texts(figure):
     """(text, box) of what is written beside the axes and inside of them; not ticks out of view."""

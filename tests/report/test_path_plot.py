@@ -119,3 +119,27 @@ def test_what_cannot_be_drawn():
         picture_of([])
     with pytest.raises(UserError, match="round 0 has no other"):
         path_picture(history_of([1.0], [1]), K, "other", title="T")
+
+
+def test_three_metrics_have_a_panel_a_pair(check_texts):
+    history = [
+        {**entry, "third": 0.5 - i / 10}
+        for i, entry in enumerate(history_of([400.0, None, 200.0], [10, 30, 20]))
+    ]
+    picture = path_picture(history, K, R, "third", title="T")
+    first, second, last = picture.figure.axes
+    np.testing.assert_array_equal(first.lines[0].get_xydata()[[0, 2]], [[400, 10], [200, 20]])
+    np.testing.assert_array_equal(second.lines[0].get_xydata()[[0, 2]], [[400, 0.5], [200, 0.3]])
+    np.testing.assert_array_equal(last.lines[0].get_xydata(), [[10, 0.5], [30, 0.4], [20, 0.3]])
+    assert [a.get_ylabel() for a in (second, last)] == ["third"] * 2
+    assert legend(picture) == ["first round", "result", "rounds between"]
+    # κ is not known in the second round, which the last panel alone can show.
+    assert list(picture.hovers) == ["first", "last", "first-1", "last-1",
+                                    "first-2", "between-2", "last-2"]  # fmt: skip
+    assert to_svg(picture, "p").count("data-hover") == 2 + 2 + 3
+    check_texts(picture.figure)
+
+
+def test_one_metric_has_no_path():
+    with pytest.raises(UserError, match=f"two metrics or more, not {K}"):
+        path_picture(history_of([1.0], [1]), K, title="T")

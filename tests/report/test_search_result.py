@@ -30,7 +30,7 @@ class Arithmetic:
     def key(self, mask) -> str:
         return str(np.flatnonzero(mask).tolist())
 
-    def score(self, masks, draw, known):
+    def score(self, masks, draw, known, *, metrics, gradients):
         for i, mask in enumerate(masks):
             values, flags = {}, {}
             for m, name in enumerate(self.protocol.metrics):
@@ -166,8 +166,10 @@ def test_the_result_says_how_it_was_come_by(tmp_path, capsys):
 
 def test_values_are_those_of_the_last_time_it_was_scored(tmp_path):
     class Drifting(Arithmetic):
-        def score(self, masks, draw, known):
-            for i, key, score, new in super().score(masks, draw, known):
+        def score(self, masks, draw, known, *, metrics, gradients):
+            for i, key, score, new in super().score(
+                masks, draw, known, metrics=metrics, gradients=gradients
+            ):
                 yield i, key, Score({"linear_regions": np.full(2, draw)}, score.flags, 0.5), new
 
     class Twice(First):
@@ -196,8 +198,10 @@ def test_all_published_test_accuracies_of_the_found_one_are_shown(tmp_path, caps
 
 def test_zero_is_a_value(tmp_path, capsys):
     class Zero(Arithmetic):
-        def score(self, masks, draw, known):
-            for i, key, score, new in super().score(masks, draw, known):
+        def score(self, masks, draw, known, *, metrics, gradients):
+            for i, key, score, new in super().score(
+                masks, draw, known, metrics=metrics, gradients=gradients
+            ):
                 yield i, key, Score({"linear_regions": np.zeros(2)}, score.flags, 0.5), new
 
     finish(tmp_path / "w", "first", First(), Zero(("linear_regions",)))

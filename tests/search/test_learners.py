@@ -1,5 +1,6 @@
 """What the strategies that learn owe the loop, each of them, on both spaces."""
 
+import importlib
 import json
 
 import numpy as np
@@ -26,6 +27,14 @@ by_space = pytest.mark.parametrize("space", SPACES)
 def test_every_strategy_that_learns_is_tested():
     learners = {name for name in STRATEGIES if isinstance(build(name), Learner)}
     assert learners == set(SMALL)
+
+
+@pytest.mark.parametrize("config", ["tegnas_nas_bench_201", "tegnas_darts_cifar10"])
+@pytest.mark.parametrize("name", STRATEGIES)
+def test_the_configs_take_every_strategy(config, name):
+    config = importlib.import_module(f"configs.{config}").get_config().to_dict()
+    plan = build(name, config["space"], **config["strategy_options"])
+    assert plan.ask()[0].shape == SPACES[config["space"]].mask_shape
 
 
 @by_name

@@ -1,4 +1,4 @@
-"""Pruning of edges, where a space keeps some of those that enter a node: DARTS's keeps two."""
+"""Pruning of edges, where a space keeps some of those that enter a node, and within a budget."""
 
 import json
 
@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 
 from tenas_jax import spaces
+from tenas_jax.errors import UserError
 from tenas_jax.evaluate import Score
-from tenas_jax.search import Pruning
+from tenas_jax.search import Budget, Pruning
+from tenas_jax.search import budget as budgets
 
-SPACE = spaces.get("darts")
+SPACE, NB201 = spaces.get("darts"), spaces.get("nas_bench_201")
 KAPPA = "condition_number"
 EDGES = SPACE.edges
 
@@ -95,3 +97,120 @@ def test_a_space_that_keeps_every_edge_has_no_such_rounds():
 
     removals = run(Pruning(Whole(), [KAPPA], per_round=6), by_weights(np.ones((2, 14, 8))))
     assert removals == [28 * 7, 0]
+
+
+# Parameters and multiply-adds of operations: made up, and the one order is not the other.
+PRICES = {
+    "darts": ([0, 0, 6, 8, 3, 4, 1, 1], [0, 2, 6, 7, 3, 4, 0, 0]),
+    "nas_bench_201": ([0, 0, 3, 9, 1], [0, 1, 3, 9, 0]),
+}
+
+
+@pytest.fixture
+def priced(monkeypatch):
+    """Budgets of both spaces by `PRICES`."""
+
+    def table(space):
+        names, shape = ("parameters", "multiply_adds"), space.mask_shape
+        prices = (np.broadcast_to(np.array(p, float), shape) for p in PRICES[space.name])
+        return {name: (0.0, price) for name, price in zip(names, prices, strict=True)}
+
+    monkeypatch.setattr(budgets, "cost_table", table)
+
+
+class Clock:
+    """Architectures take as long as the numbers of their operations say: 3x3 pools longest."""
+
+    def milliseconds(self, arch):
+        return float(np.sum(arch))
+
+
+def check_run(space, budget, seed, **options):
+    """Runs a search within a budget; the answer and all supernets that it asks are within it."""
+    plan = Pruning(space, [KAPPA], budget=budget, **options)
+    scores = by_weights(np.random.default_rng(seed).random(space.mask_shape))
+    for _ in range(60):
+        if plan.done:
+            break
+        masks = plan.ask()
+        assert all(budget.admits(mask) for mask in masks)
+        plan.tell(scores(masks))
+    assert plan.done and all(entry["pruned"] for entry in plan.history[:-1])
+    assert budget.admits(space.to_mask(plan.result))
+    return plan
+
+
+@pytest.mark.usefixtures("priced")
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(
+    ("limits", "per_round"),
+    [
+        (dict(parameters=0.5), 3), (dict(parameters=12), 3), (dict(multiply_adds=1), 2),
+        (dict(parameters=20, multiply_adds=30), 3), (dict(parameters=40), 6),
+        (dict(milliseconds=40), 3), (dict(milliseconds=60, multiply_adds=50), 2),
+    ],
+)  # fmt: skip
+def test_within_a_budget_it_ends_within_it(limits, per_round, seed):
+    """Of sixteen operations."""
+    budget = Budget(SPACE, **limits, stopwatch=Clock())
+    plan = check_run(SPACE, budget, seed, per_round=per_round)
+    for name, prices in zip(("parameters", "multiply_adds"), PRICES["darts"], strict=True):
+        assert np.array(prices)[plan.result].sum() <= limits.get(name, np.inf)
+    assert plan.result.sum() <= limits.get("milliseconds", np.inf)
+
+
+@pytest.mark.usefixtures("priced")
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("limits", [dict(parameters=9), dict(milliseconds=12.0)])
+def test_within_a_budget_where_every_edge_stays(limits, seed):
+    check_run(NB201, Budget(NB201, **limits, stopwatch=Clock()), seed)
+
+
+@pytest.mark.usefixtures("priced")
+def test_a_budget_that_all_are_within_changes_nothing():
+    weights = np.random.default_rng(5).random((2, 14, 8))
+    free = Pruning(SPACE, [KAPPA], per_round=3)
+    ample = Pruning(SPACE, [KAPPA], per_round=3, budget=Budget(SPACE, parameters=1000))
+    assert run(free, by_weights(weights)) == run(ample, by_weights(weights))
+    assert free.history == ample.history
+
+
+@pytest.mark.usefixtures("priced")
+def test_where_the_least_important_may_not_go_the_next_is_pruned():
+    """On each edge a 3x3 convolution (9) matters most, then 1x1 (3), skip (0), pool (1).
+
+    One 3x3 and five 1x1 are allowed, 24. The pools go, then skips, then of the 1x1 only that which
+    matters least of them, on edge 4; on the other edges the 3x3 goes.
+    """
+    weights = np.zeros((1, 6, 5))
+    weights[0, :, 1:] = [0.2, 0.4, 0.8, 0.1]
+    weights[0, 4, 2] = 0.3
+    budget = Budget(NB201, parameters=24)
+    plan = Pruning(NB201, [KAPPA], budget=budget)
+    removals = run(plan, by_weights(weights))
+    assert removals == [24, 18, 12, 0]
+    pruned = [{(edge, op) for _, edge, op in entry["pruned"]} for entry in plan.history]
+    assert pruned[:2] == [{(edge, 4) for edge in range(6)}, {(edge, 1) for edge in range(6)}]
+    assert pruned[2] == {(4, 2)} | {(edge, 3) for edge in (0, 1, 2, 3, 5)}
+    assert plan.result.tolist() == [[2, 2, 2, 2, 3, 2]]
+
+
+@pytest.mark.usefixtures("priced")
+def test_removals_that_may_not_be_pruned_are_not_scored():
+    """Nothing may cost anything, so that every edge keeps its skip."""
+    weights = np.zeros((1, 6, 5))
+    weights[0, :, 1:] = [0.1, 0.4, 0.8, 0.9]  # to lose a skip would matter least
+    plan = Pruning(NB201, [KAPPA], budget=Budget(NB201, parameters=0.5))
+    asked = plan.ask()
+    lost = [np.argwhere(asked[0] - mask)[0, 2] for mask in asked[1:]]
+    assert sorted(lost) == [2] * 6 + [3] * 6 + [4] * 6  # never the skip, which alone costs nothing
+    run(plan, by_weights(weights))
+    assert plan.result.tolist() == [[1] * 6]
+
+
+def test_a_supernet_over_budget():
+    """Without `none`, six skips are the fastest; with it, the space has faster ones."""
+    with pytest.raises(UserError, match="nothing in the supernet of nas_bench_201 is within"):
+        Pruning(NB201, [KAPPA], budget=Budget(NB201, milliseconds=5, stopwatch=Clock()))
+    with pytest.raises(UserError, match="parameters is 1, but the least"):
+        Pruning(NB201, [KAPPA], budget=Budget(NB201, parameters=1))

@@ -9,7 +9,7 @@ from tenas_jax import spaces
 from tenas_jax.errors import UserError
 from tenas_jax.evaluate import Score
 from tenas_jax.presets import protocol
-from tenas_jax.search import strategy
+from tenas_jax.search import Budget, strategy
 
 SPACE = spaces.get("nas_bench_201")
 METRICS = ("condition_number", "linear_regions")
@@ -98,3 +98,61 @@ def test_an_unknown_combination_is_told_at_once():
         search_of(combination="rank_som")
     with pytest.raises(UserError, match="unknown combination 'weighted'"):
         search_of(combination="weighted")
+
+
+class Counted:
+    """A budget that admits architectures with at most so many 3x3 convolutions."""
+
+    def __init__(self, most, measures=False):
+        self.most, self.measures, self.checked, self.asked = most, measures, 0, 0
+
+    def check(self):
+        self.checked += 1
+
+    def admits(self, mask):
+        self.asked += 1
+        return int((SPACE.from_mask(mask) == 3).sum()) <= self.most
+
+
+def test_within_a_budget_it_asks_the_same_draws_without_those_over_it():
+    budget = Counted(0)
+    found = [SPACE.from_mask(mask).tolist() for mask in search_of(30, budget=budget).ask()]
+    wanted, forms, rng = [], set(), np.random.default_rng(0)
+    while len(wanted) < 30:
+        arch = SPACE.sample(rng)
+        if not (arch == 3).any() and SPACE.canonical(arch) not in forms:
+            wanted.append(arch.tolist())
+            forms.add(SPACE.canonical(arch))
+    assert found == wanted and budget.checked == 1
+
+
+def test_what_is_counted():
+    """73,306 parameters without convolutions, and 243,040 for each 3x3, 28,000 for each 1x1."""
+    budget = Budget(SPACE, parameters=73306 + 243040)
+    archs = [SPACE.from_mask(mask) for mask in search_of(40, budget=budget).ask()]
+    assert max((arch == 3).sum() * 243040 + (arch == 2).sum() * 28000 for arch in archs) == 243040
+    with pytest.raises(UserError, match="parameters is 9, but the least of nas_bench_201 is 73306"):
+        search_of(budget=Budget(SPACE, parameters=9))
+
+
+def test_fewer_within_the_budget_than_asked_for():
+    with pytest.raises(UserError, match=r"hardly more than \d+ forms within the budget, or they"):
+        search_of(3000, budget=Counted(0))
+    with pytest.raises(
+        UserError, match=r"than 0 forms within .*rare \(1000 draws in vain\), not 1"
+    ):
+        search_of(1, budget=Counted(-1))
+
+
+def test_what_is_measured_is_drawn_when_it_is_asked():
+    budget = Counted(1, measures=True)
+    plan = search_of(5, budget=budget)
+    assert budget.asked == 0 and budget.checked == 1
+    masks = plan.ask()
+    asked = budget.asked
+    np.testing.assert_array_equal(masks, search_of(5, budget=Counted(1)).ask())
+    plan.tell(scores_of([9.0, 5.0, 7.0, 1.0, 3.0], [1, 5, 3, 9, 7]))
+    assert plan.result is not None and budget.asked == asked
+    again = search_of(5, budget=Counted(1, measures=True))
+    again.restore(json.loads(json.dumps(plan.state())))
+    np.testing.assert_array_equal(again.result, plan.result)

@@ -27,6 +27,7 @@ from tenas_jax.report.trajectory_panel import (
 AXES = ("x", "y", "z")
 LETTERS = 60  # in a line of what a mark says
 MOST_TICKS = 6
+CAMERA = {"eye": {"x": 1.5, "y": 1.5, "z": 0.85}, "center": {"x": 0, "y": 0, "z": -0.15}}
 FONT = {"family": "system-ui, sans-serif", "size": 12, "color": style.INK}
 
 Columns = Mapping[str, np.ndarray]  # of three metrics, by name
@@ -55,8 +56,7 @@ def trajectory_space(found: Trajectory, caption: str) -> Turnable | None:
     dots, count = np.flatnonzero(known), len(found.archs)
     scale = [[i / (len(SCORED) - 1), color] for i, color in enumerate(SCORED)]
     shade = {"color": (dots + 1).tolist(), "colorscale": scale, "cmin": 1, "cmax": max(count, 2)}
-    bar = {"title": {"text": "number scored", "side": "right"}, "thickness": 14, "len": 0.7}
-    marker = {"size": 3, **shade, "colorbar": bar | {"outlinewidth": 0}}
+    marker = {"size": 3, **shade}  # what the shades mean is in the caption: no room in a hand
     texts = dot_texts(found)
     traces = [_trace("architecture", columns, dots, [texts[i] for i in dots], marker=marker)]
     front = [at for at in found.front if known[at]]
@@ -146,7 +146,7 @@ def _label(text: str) -> str:
 
 def _layout(columns: Columns) -> dict:
     """Axes with few plain numbers, logarithmic where that suits, and a legend below."""
-    scene = {"aspectmode": "cube", "camera": {"eye": {"x": 1.5, "y": 1.5, "z": 0.9}}}
+    scene = {"aspectmode": "cube", "camera": CAMERA}
     for axis, (name, column) in zip(AXES, columns.items(), strict=True):
         known = column[np.isfinite(column)]
         log = is_log(name, known)
@@ -174,11 +174,13 @@ def _ticks(low: float, high: float, log: bool) -> list[float]:
     """Round numbers from the least to the greatest value, at most `MOST_TICKS` or so."""
     from matplotlib.ticker import LogLocator, MaxNLocator
 
+    slack = 1e-9 * max(abs(low), abs(high))
+    if high - low <= slack:
+        return [low]
     if log and high > 3 * low:
         subs = (1,) if high > 1e3 * low else (1, 3) if high > 30 * low else (1, 2, 5)
         found = LogLocator(subs=subs, numticks=MOST_TICKS + 1).tick_values(low, high)
     else:
         found = MaxNLocator(nbins=MOST_TICKS - 1).tick_values(low, high)
-    slack = 1e-9 * max(abs(low), abs(high))
     kept = [float(tick) for tick in found if low - slack <= tick <= high + slack]
     return kept or [low]

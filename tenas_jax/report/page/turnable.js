@@ -3,6 +3,18 @@
 {
   const most = 8; // a browser has room for few at a time
 
+  // The wheel scrolls the page. No button saves or sends a figure elsewhere: the page is for itself.
+  const options = {
+    displaylogo: false,
+    responsive: true,
+    scrollZoom: false,
+    plotlyServerURL: "",
+    modeBarButtons: [
+      ["zoom3d", "pan3d", "orbitRotation", "tableRotation"],
+      ["resetCameraDefault3d"],
+    ],
+  };
+
   function canTurn() {
     const canvas = document.createElement("canvas");
     const context = canvas.getContext("webgl2") ?? canvas.getContext("webgl");
@@ -15,13 +27,7 @@
     const plot = JSON.parse(figure.querySelector("script").textContent);
     stage.hidden = false;
     try {
-      // The wheel scrolls the page, and a picture could only be saved by way of another address.
-      await Plotly.newPlot(stage, plot.data, plot.layout, {
-        displaylogo: false,
-        responsive: true,
-        scrollZoom: false,
-        modeBarButtonsToRemove: ["toImage"],
-      });
+      await Plotly.newPlot(stage, plot.data, plot.layout, options);
       figure.querySelector(".note").hidden = true;
     } catch (error) {
       stage.hidden = true;

@@ -13,7 +13,7 @@ from tenas_jax.benchmarks import Table
 from tenas_jax.errors import UserError
 from tenas_jax.networks.derived import DERIVED, count, derived
 from tenas_jax.networks.derived import costs as module
-from tenas_jax.networks.derived.costs import costs
+from tenas_jax.networks.derived.costs import cheapest, cost, cost_table, costs
 
 SPACE, DARTS = spaces.get("nas_bench_201"), spaces.get("darts")
 GOLDEN = Path(__file__).parents[2] / "golden" / "nas_bench_201_counts.csv"
@@ -66,6 +66,103 @@ def test_many_are_what_counting_each_gives(name, counted, monkeypatch):
     rows = [row for row, arch in enumerate(archs) if arch not in counted]
     expected = one_by_one(space, [archs[row] for row in rows], **size)
     np.testing.assert_array_equal([column[rows] for column in found.values()], expected)
+
+
+SMALL = {"nas_bench_201": dict(channels=4, depth=1), "darts": dict(channels=4, depth=3)}
+
+
+@pytest.fixture(scope="module")
+def tables():
+    """Space -> its table; of small networks, whose costs depend on operations in the same ways."""
+    found = {}
+    for name, size in SMALL.items():
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(module, "derived", functools.partial(derived, **size))
+            found[name] = cost_table(spaces.get(name))
+    return found
+
+
+def held(space, mask):
+    """Every architecture in a mask, in the order of `index`."""
+    keeps, parts = space.inputs_per_node, {}
+    for cell, edge, operation in np.argwhere(mask).tolist():
+        part = (cell, space.edges[edge][0] if keeps else edge)
+        parts.setdefault(part, []).append((cell, edge, operation))
+    ways = [itertools.combinations(places, keeps or 1) for places in parts.values()]
+    found = []
+    for way in itertools.product(*ways):
+        chosen = [place for places in way for place in places]
+        if len({place[:2] for place in chosen}) == len(chosen):  # no edge is there twice
+            arch = np.zeros(mask.shape[:2], np.int8)
+            for cell, edge, operation in chosen:
+                arch[cell, edge] = operation
+            found.append(space.check(arch))
+    return sorted(found, key=space.index)
+
+
+def some_mask(space, rng):
+    """A mask of an architecture, and of three other operations on edges into three nodes."""
+    mask = space.to_mask(space.sample(rng))
+    for node in rng.permutation(sorted({target for target, _ in space.edges}))[:3]:
+        into = [i for i, (target, _) in enumerate(space.edges) if target == node]
+        for _ in range(3):
+            mask[rng.integers(space.cells), rng.choice(into), rng.integers(1, mask.shape[-1])] = 1
+    return mask
+
+
+@pytest.mark.parametrize("name", DERIVED)
+def test_a_table_gives_what_counting_gives(name, tables):
+    space = spaces.get(name)
+    archs = space.sample(np.random.default_rng(7), 12)
+    found = [cost(tables[name], space.to_mask(arch)) for arch in archs]
+    expected = one_by_one(space, [space.to_string(arch) for arch in archs], **SMALL[name])
+    assert [[f[key] for f in found] for key in ("parameters", "multiply_adds")] == expected
+
+
+def test_what_operations_cost_by_hand(tables):
+    """One cell in each stage, of 4, 8 and 16 channels on 32, 16 and 8 pixels a side."""
+    parameters, multiply_adds = (array for _, array in tables["nas_bench_201"].values())
+    norm = 2 * (4 + 8 + 16)
+    assert (parameters == [0, 0, 336 + norm, 9 * 336 + norm, 0]).all()
+    assert (multiply_adds == [0, 0, 3 * 4 * 4 * 32**2, 27 * 4 * 4 * 32**2, 0]).all()
+    costs_nothing = [DARTS.operations.index(n) for n in ("none", "avg_pool_3x3", "max_pool_3x3")]
+    for _, array in tables["darts"].values():
+        assert not array[..., costs_nothing].any() and not array[0, :, 1].any()
+        assert (array[1, :2, 1] > 0).all()  # it halves the sides with convolutions
+        assert (array[..., 2:6] > 0).all()
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("name", DERIVED)
+def test_the_cheapest_of_a_mask_by_brute_force(name, seed, tables):
+    """With prices of their own, so that one cost and the other disagree, and there are ties."""
+    space, rng = spaces.get(name), np.random.default_rng(seed)
+    table = {
+        name: (float(constant), rng.integers(0, 5, space.mask_shape).astype(float))
+        for constant, name in enumerate(tables[name])
+    }
+    mask = some_mask(space, rng)
+    archs = held(space, mask)
+    assert 10 < len(archs) < 2000
+    points = np.array([list(cost(table, space.to_mask(arch)).values()) for arch in archs])
+    front = {}
+    for arch, point in zip(archs, points, strict=True):
+        below = (points <= point).all(1) & (points < point).any(1)
+        if not below.any():
+            front.setdefault(tuple(point), arch.tolist())
+    sums, found = cheapest(space, table, mask)
+    assert {tuple(s): a.tolist() for s, a in zip(sums, found, strict=True)} == front
+    assert len(sums) == len(front)
+
+
+@pytest.mark.parametrize("name", DERIVED)
+def test_a_mask_without_architectures_has_no_cheapest(name, tables):
+    space = spaces.get(name)
+    mask = space.supernet()
+    edges = [i for i, (target, _) in enumerate(space.edges) if target == space.edges[0][0]]
+    mask[0, edges[0]] = 0  # the first node of either space needs all of its edges
+    sums, archs = cheapest(space, tables[name], mask)
+    assert sums.shape == (0, 2) and len(archs) == 0
 
 
 @pytest.mark.parametrize("name", DERIVED)

@@ -1,0 +1,82 @@
+"""A search by single architectures in words."""
+
+import json
+import types
+
+import numpy as np
+import pytest
+
+from tenas_jax import spaces
+from tenas_jax.report.search_result import COURSES, TITLES
+from tenas_jax.report.trajectory import of_state
+from tenas_jax.report.trajectory_course import course_rows, trajectory_course
+from tenas_jax.search import RandomSearch
+
+SPACE = spaces.get("nas_bench_201")
+K, R, E = METRICS = ("condition_number", "linear_regions", "kernel_regression")
+
+
+def lines(text: str) -> list[list[str]]:
+    return [line.split() for line in text.splitlines()]
+
+
+def test_the_answers_so_far_are_a_table_beside_a_picture(learner, learned, tmp_path):
+    state = json.loads(json.dumps(learned(learner)))
+    strategy = types.SimpleNamespace(state=lambda: state)
+    assert COURSES[learner] is trajectory_course
+    text = trajectory_course(strategy, SPACE, METRICS, tmp_path / "search.png", "T", [])
+    header, _, *rows = lines(text)
+    words = "steps scored condition number linear regions kernel regression diversity"
+    assert header == words.split()
+    assert rows == [
+        ["2", "2", "400", "10", "0.9", "3"],
+        ["4", "3", "100", "30", "0.7", "2"],
+        ["6", "4", "100", "30", "0.7", "1.5"],
+    ]
+    assert (tmp_path / "search.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_rows_are_spread_over_the_search(learned):
+    state = learned("evolution")
+    entry = state["history"][-1]
+    state["history"] = [{**entry, "round": i, "steps": i} for i in range(91)]
+    _, rows = course_rows(of_state(state, SPACE, METRICS))
+    assert [row[0] for row in rows] == list(range(0, 91, 10))
+
+
+def test_a_bad_answer_has_no_number(learned):
+    state = learned("evolution", (K, R))
+    state["history"][0]["best"] = 1
+    header, rows = course_rows(of_state(state, SPACE, (K, R)))
+    assert header == ["steps", "scored", K, R, "diversity"]
+    assert rows[0] == [2, 2, None, 20.0, 3.0]
+
+
+def test_a_state_without_rounds_is_told_by_what_was_scored(learned):
+    header, rows = course_rows(of_state(learned("evolution", (R,), history=[]), SPACE, (R,)))
+    assert header == ["scored", R] and rows == [[n, None] for n in (1, 2, 3, 4)]
+
+
+def test_a_random_search_is_told_by_its_records(tmp_path):
+    strategy = RandomSearch(SPACE, (R,), seed=0, count=3)
+    archs = strategy.ask()
+    strategy.restore({"done": True, "best": [0, 1, 1]})
+    records = [
+        {"mask": mask.tolist(), R: [value], "flags": {R: ["ok"]}, "seconds": 1.0}
+        for mask, value in zip(archs, (5.0, 7.0, 6.0), strict=True)
+    ]
+    text = COURSES["random"](strategy, SPACE, (R,), tmp_path / "search.png", "T", records)
+    header, _, *rows = lines(text)
+    assert header == ["scored", "linear", "regions"]
+    assert rows == [["1", "5"], ["2", "7"], ["3", "7"]]
+    assert (tmp_path / "search.png").exists()
+
+
+@pytest.mark.parametrize("name", COURSES)
+def test_every_course_has_a_title(name):
+    assert TITLES[name] and "_" not in TITLES[name]
+
+
+def test_rows_are_plain_numbers(learned):
+    _, rows = course_rows(of_state(learned("reinforce"), SPACE, METRICS))
+    assert not any(isinstance(value, np.generic) for row in rows for value in row)
