@@ -92,10 +92,7 @@ class Budget:
                 if costs[least, column] > self.limits.get(name, math.inf):
                     raise self._exceeded(name, costs[least, column], archs[least])
             if self._leanest(everything) is None:
-                limits = " and ".join(f"{name} {self.limits[name]:g}" for name in NAMES)
-                raise UserError(
-                    f"no architecture of {self.space.name} has at most {limits} at once"
-                )
+                raise self._none_at_once(costs, archs)
         if not self.admits(everything):
             leanest = self._leanest(everything)
             raise self._exceeded("milliseconds", self.stopwatch.milliseconds(leanest), leanest)

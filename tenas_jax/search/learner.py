@@ -39,6 +39,7 @@ class Learner:
         round: the current round, from 0.
         done: whether there is nothing left to ask.
         steps: how many proposals were scored or known.
+        stalled: how many proposals in a row had known forms, up to the last.
         scored: the distinct forms and their metrics.
         history: a dict a round: steps, forms scored, mean metrics, the best so far, diversity.
     """
@@ -122,8 +123,8 @@ class Learner:
         self.history.append(self._entry(scores))
         self.round += 1
         full = self.count is not None and len(self.scored) >= self.count
-        lost = self.count is not None and self.stalled >= STALLED
-        self.done = full or lost or self.steps >= self._most_steps() or self._ended()
+        spent = self.steps >= self._most_steps()
+        self.done = full or self._lost() or spent or self._ended()
 
     def state(self) -> dict:
         """All forms and their metrics, the entries of the rounds, and the strategy's own."""
@@ -134,14 +135,15 @@ class Learner:
             "stalled": self.stalled,
             **self.scored.state(),
             "recent": [arch.tolist() for arch in self._recent],
-            "history": self.history,
-            "own": self._own_state(),
+            "history": list(self.history),
+            "own": {"stalled": self._lost(), **self._own_state()},
         }
 
     def restore(self, state: dict) -> None:
         """Takes up a state that `state` gave."""
         self.round, self.done = state["round"], state["done"]
-        self.steps, self.stalled, self.history = state["steps"], state["stalled"], state["history"]
+        self.steps, self.stalled = state["steps"], state["stalled"]
+        self.history = list(state["history"])
         self.scored.restore(state)
         self._recent = [np.array(arch, np.int8) for arch in state["recent"]]
         self._asked = None
@@ -168,6 +170,10 @@ class Learner:
             if self.budget is None or self.budget.admits(self.space.to_mask(arch)):
                 return arch
         raise UserError(f"{PATIENCE} proposals in a row were over budget: allow more")
+
+    def _lost(self) -> bool:
+        """Whether it looks for new forms, and has proposed known ones alone for long."""
+        return self.count is not None and self.stalled >= STALLED
 
     def _wanted(self) -> int:
         """How many proposals are left."""

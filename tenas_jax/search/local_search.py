@@ -48,7 +48,7 @@ class LocalSearch(Learner):
             self._move(places[0])
             return
         self._waiting = self._waiting[len(archs) :]
-        self._around += places
+        self._around = [*self._around, *places]
         if self._waiting:
             return
         # The one that is there comes first, so that an equal one is no reason to move.

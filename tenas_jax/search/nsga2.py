@@ -11,6 +11,7 @@ Source: Deb et al., 2002, doi:10.1109/4235.996017; fronts and crowding are pymoo
 2020, doi:10.1109/ACCESS.2020.2990567). With a batch of 1 each child meets its parents at once.
 """
 
+import functools
 import importlib.util
 from collections.abc import Sequence
 from typing import Any
@@ -19,7 +20,7 @@ import numpy as np
 
 from tenas_jax.errors import UserError, lookup
 from tenas_jax.networks.derived.costs import NAMES as COSTS
-from tenas_jax.networks.derived.costs import costs as costs_of
+from tenas_jax.networks.derived.costs import Table, cost, cost_table
 from tenas_jax.search.learner import Learner, whole_number
 from tenas_jax.spaces import Space
 
@@ -139,16 +140,21 @@ class Nsga2(Learner):
         """[K, objectives], smaller is better; a bad one is worse than all finite ones."""
         columns = [-column for column in self.scored.goodness().values()]
         columns += [np.array(column, float) for column in self._costs.values()]
-        worst = [np.nanmax(c, initial=0) + 1 for c in columns]
+        largest = [np.nanmax(column, initial=0) for column in columns]
+        worst = [top + 1 + 1e-6 * top for top in largest]  # 1 is lost beside a κ of 1e16
         filled = [np.where(np.isfinite(c), c, w) for c, w in zip(columns, worst, strict=True)]
         return np.stack(filled, axis=1)[list(places)]
 
     def _count_costs(self) -> None:
         """The costs of what is new."""
         for name, column in self._costs.items():
-            new = [self.space.to_string(arch) for arch in self.scored.archs[len(column) :]]
-            if new:
-                column += costs_of(self.space, new)[name].tolist()
+            new = [self.space.to_mask(arch) for arch in self.scored.archs[len(column) :]]
+            column += [cost(self._table, mask)[name] for mask in new]
+
+    @functools.cached_property
+    def _table(self) -> Table:
+        """What each operation costs, from a few networks: seconds, and nothing for what is new."""
+        return cost_table(self.space)
 
     def _answer(self) -> int:
         return self.scored.best(self.combination, self._front)
@@ -160,7 +166,8 @@ class Nsga2(Learner):
         return {"front": len(self._front)}
 
     def _own_state(self) -> dict:
-        objectives = self.scored.state()["values"] | self._costs
+        costs = {name: list(column) for name, column in self._costs.items()}
+        objectives = self.scored.state()["values"] | costs
         return {"living": self._living, "front": self._front, "objectives": objectives}
 
     def _take(self, own: dict) -> None:

@@ -60,10 +60,10 @@ class Reinforce(Learner):
         super().__init__(space, metrics, seed, steps=steps, **options)
         if learning_rate is None:
             learning_rate = LEARNING_RATE_EDGES if space.inputs_per_node else LEARNING_RATE
-        if not 0 < learning_rate < math.inf:
-            raise UserError(f"learning_rate is {learning_rate}; valid: finite numbers above 0")
-        if not 0 <= momentum < 1:
-            raise UserError(f"momentum is {momentum}; valid: from 0 to less than 1")
+        if not _number(learning_rate) or not 0 < learning_rate < math.inf:
+            raise UserError(f"learning_rate is {learning_rate!r}; valid: finite numbers above 0")
+        if not _number(momentum) or not 0 <= momentum < 1:
+            raise UserError(f"momentum is {momentum!r}; valid: from 0 to less than 1")
         import optax  # slow to import
 
         self._optimiser = optax.adam(learning_rate)
@@ -128,3 +128,7 @@ class Reinforce(Learner):
         self._numerator, self._denominator = own["baseline"]
         self._reward.restore(own["reward"])
         self.collapsed = own["collapsed"]
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

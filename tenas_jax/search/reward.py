@@ -52,7 +52,8 @@ class Change:
 
     def state(self) -> dict[str, Any]:
         """As JSON values."""
-        return {"recent": self._recent, "worst": self._worst}
+        recent = {name: list(values) for name, values in self._recent.items()}
+        return {"recent": recent, "worst": dict(self._worst)}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Takes up what `state` gave."""

@@ -150,9 +150,10 @@ def test_the_leanest_is_of_those_within_the_other_limits(monkeypatch):
     clock = Clock()
     budget = Budget(SPACE, parameters=34, milliseconds=99, stopwatch=clock)
     assert budget.admits(np.ones(SPACE.mask_shape, np.uint8))
-    # 34 = 9 + 4 x 5 + 1 ...: of multiply-adds six 2s cost 6 and 30 parameters; a 1 for a 2 saves
-    # one multiply-add and costs 4 more: one of them is affordable, the first edge's.
-    assert clock.asked == [[[1, 2, 2, 2, 2, 2]]]
+    # Six 2s have 30 parameters and 6 multiply-adds. A 1 in place of a 2 saves one for 4 parameters,
+    # of which there are 4; and a 1 and a 3 in place of two 2s cost nothing. So 5 is the least, and
+    # of those that have it with all 34 parameters this is the first.
+    assert clock.asked == [[[1, 1, 1, 2, 3, 3]]]
 
 
 @pytest.mark.usefixtures("counted")

@@ -88,6 +88,14 @@ def test_children_are_of_two_parents_but_for_one_change(space):
         plan.tell(toy(masks))
 
 
+def test_a_bad_value_is_behind_the_largest_one():
+    """Also where it is so large that 1 more would be the same number."""
+    plan = nsga2(metrics=("condition_number", "linear_regions"))
+    plan.scored.values["condition_number"] = [1e17, np.nan]
+    plan.scored.values["linear_regions"] = [3.0, 3.0]
+    assert plan._fronts([0, 1]) == [[0], [1]]
+
+
 def test_it_spreads_further_than_one_number_does():
     """By two metrics that disagree, the front it finds dominates that of random ones."""
     metrics = ("condition_number", "linear_regions")
