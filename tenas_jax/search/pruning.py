@@ -121,7 +121,7 @@ class Pruning:
         """
         candidates = self._candidates()
         entry = {
-            "round": self.round,
+            "round": len(self.history),
             "mask": self._mask.tolist(),
             **{name: _plain(whole.mean(name)) for name in self.metrics},
             "pruned": [],

@@ -7,10 +7,14 @@ import numpy as np
 import pytest
 
 from tenas_jax import spaces
-from tenas_jax.report.search_result import COURSES, TITLES
+from tenas_jax.evaluate import Score
+from tenas_jax.presets import protocol
+from tenas_jax.records import Workdir
+from tenas_jax.report.page import write_page
+from tenas_jax.report.search_result import COURSES, TITLES, write_result
 from tenas_jax.report.trajectory import of_state
 from tenas_jax.report.trajectory_course import course_rows, trajectory_course
-from tenas_jax.search import RandomSearch
+from tenas_jax.search import RandomSearch, search, strategy
 
 SPACE = spaces.get("nas_bench_201")
 K, R, E = METRICS = ("condition_number", "linear_regions", "kernel_regression")
@@ -80,3 +84,49 @@ def test_every_course_has_a_title(name):
 def test_rows_are_plain_numbers(learned):
     _, rows = course_rows(of_state(learned("reinforce"), SPACE, METRICS))
     assert not any(isinstance(value, np.generic) for row in rows for value in row)
+
+
+class Arithmetic:
+    """An evaluator whose scores are sums over the mask; some kernels are bad."""
+
+    space, engine = SPACE, "none"
+    compile_seconds = run_seconds = 1.0
+    protocol = protocol("reference", metrics=(K, R))
+
+    def key(self, mask) -> str:
+        return SPACE.cache_key(mask)
+
+    def score(self, masks, draw, known, *, metrics=None, gradients=False):
+        for i, mask in enumerate(masks):
+            total = float(np.flatnonzero(mask).sum())
+            bad = total % 7 == 0
+            values = {K: np.array([np.nan if bad else 100 - total]), R: np.array([total])}
+            score = Score(values, {K: ["singular" if bad else "ok"], R: ["ok"]}, 0.5)
+            new = self.key(mask) not in known
+            yield i, self.key(mask), known.get(self.key(mask), score), new
+
+
+@pytest.mark.parametrize("name", [n for n, how in COURSES.items() if how is trajectory_course])
+def test_strategies_themselves_have_a_course_and_a_page(name, tmp_path, capsys):
+    small = {"evolution": {"population": 8, "tournament": 3}, "nsga2": {"population": 8}}
+    options = {"count": 9} if name == "random" else {"steps": 6, **small.get(name, {})}
+    if name == "nsga2":
+        pytest.importorskip("pymoo")
+    evaluator = Arithmetic()
+    plan = strategy(name, SPACE, evaluator.protocol, **options)
+    config = {"space": SPACE.name, "strategy": name, "preset": "reference", "data": "x", "seed": 0}
+    with Workdir.open(tmp_path / "run", config) as workdir:
+        search(plan, evaluator, workdir)
+        found = write_result(name, plan, evaluator, workdir, None, "reference")
+    rows = lines(capsys.readouterr().out.split("\n\n")[0])[2:]
+    last = rows[-1]
+    steps = [] if name == "random" else [last.pop(0)]
+    assert not steps or int(steps[0]) == plan.steps
+    assert int(last[0]) == found["architectures_scored"]
+    shown = [np.nan if value == "–" else float(value) for value in last[1:3]]
+    expected = [np.nan if found[m] is None else found[m] for m in (K, R)]
+    np.testing.assert_allclose(shown, expected, rtol=1e-4)
+    assert (tmp_path / "run" / "search.png").exists()
+    write_page([str(tmp_path / "run")], tmp_path / "page.html")
+    page = (tmp_path / "page.html").read_text()
+    assert "The answer so far" in page and ("The Pareto front" in page) == (name == "nsga2")
