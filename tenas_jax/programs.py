@@ -63,13 +63,15 @@ def compiled(program: Program, module: nn.Module, protocol: Protocol, mesh: Mesh
         return found(program, Network(module, mask), params, batch, key, protocol)
 
     def one(*given):
+        """The metrics of one mask, or zeros where there is none to take gradients of."""
         if not program.gradients:
             return scored(*given)
-        # A search asks for the gradients of one mask: a device without one has nothing to do.
+        # A search asks for the gradients of one mask: the other devices have nothing to do.
         idle = jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), jax.eval_shape(scored, *given))
         return lax.cond((given[0] > 0).any(), scored, lambda *_: idle, *given)
 
     def block(masks, *shared):
+        """The metrics of a device's masks."""
         if len(masks) > 1:
             results = jax.vmap(one, in_axes=(0, None, None, None))(masks, *shared)
         else:

@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 
 from tenas_jax.errors import UserError
-from tenas_jax.search.learner import Learner, whole_number
+from tenas_jax.search.learner import Learner
+from tenas_jax.search.options import whole_number
 from tenas_jax.spaces import Space
 
 POPULATION, TOURNAMENT, STEPS = 256, 64, 1000

@@ -5,17 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from tenas_jax.combining import COMBINATIONS, combine, goodness
-from tenas_jax.errors import lookup
+from tenas_jax.combining import combine, goodness
 from tenas_jax.evaluate import Score
 from tenas_jax.metrics import metric
 from tenas_jax.spaces import Space
-
-
-def check_combination(name: str) -> str:
-    """A name in `COMBINATIONS` that takes no weights, or a `UserError`."""
-    lookup("combination", {n: how for n, how in COMBINATIONS.items() if n != "weighted"}, name)
-    return name
 
 
 class History:

@@ -7,27 +7,20 @@ it would have asked.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 
 from tenas_jax.errors import UserError
 from tenas_jax.evaluate import Score
 from tenas_jax.search.budget import Budget
-from tenas_jax.search.history import History, check_combination, diversity
+from tenas_jax.search.history import History, diversity
+from tenas_jax.search.options import combination_name, whole_number
 from tenas_jax.search.strategy import Request
 from tenas_jax.spaces import Space
 
 PATIENCE = 1000  # proposals over budget in a row, after which there are hardly others
 STALLED = 500  # proposals of known forms in a row, after which a search for new ones ends
 RECENT = 64  # proposals whose diversity is told, where there is no population
-
-
-def whole_number(name: str, value: Any, least: int = 1) -> int:
-    """A whole number from `least`, or a `UserError` that names the option."""
-    if type(value) is not int or value < least:
-        raise UserError(f"{name} is {value!r}; valid: whole numbers from {least}")
-    return value
 
 
 class Learner:
@@ -75,7 +68,7 @@ class Learner:
         self.steps_limit = whole_number("steps", steps)
         self.count = None if count is None else whole_number("count", count)
         self.batch = whole_number("batch", batch)
-        self.combination = check_combination(combination)
+        self.combination = combination_name(combination)
         self.space, self.metrics, self.seed, self.budget = space, tuple(metrics), seed, budget
         if budget is not None:
             budget.check()

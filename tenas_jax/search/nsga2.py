@@ -21,7 +21,8 @@ import numpy as np
 from tenas_jax.errors import UserError, lookup
 from tenas_jax.networks.derived.costs import NAMES as COSTS
 from tenas_jax.networks.derived.costs import Table, cost, cost_table
-from tenas_jax.search.learner import Learner, whole_number
+from tenas_jax.search.learner import Learner
+from tenas_jax.search.options import whole_number
 from tenas_jax.spaces import Space
 
 POPULATION, STEPS = 64, 500

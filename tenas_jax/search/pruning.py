@@ -41,6 +41,7 @@ from tenas_jax.errors import UserError
 from tenas_jax.evaluate import Score
 from tenas_jax.metrics import metric
 from tenas_jax.search.budget import Budget
+from tenas_jax.search.options import whole_number
 from tenas_jax.spaces import Space
 
 Place = tuple[int, int, int]  # cell, edge, operation
@@ -81,9 +82,8 @@ class Pruning:
             UserError: `per_round` is no whole number from 1, or the budget admits nothing in the
                 space or in the supernet.
         """
-        if type(per_round) is not int or per_round < 1:
-            raise UserError(f"per_round is {per_round!r}; valid: whole numbers from 1")
-        self.space, self.metrics, self.per_round = space, tuple(metrics), per_round
+        self.per_round = whole_number("per_round", per_round)
+        self.space, self.metrics = space, tuple(metrics)
         self.decimals, self.significant = decimals, significant
         self.round, self.done = 0, False
         self.result: np.ndarray | None = None

@@ -15,11 +15,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tenas_jax.combining import COMBINATIONS, combine, goodness
-from tenas_jax.errors import UserError, lookup
+from tenas_jax.combining import combine, goodness
+from tenas_jax.errors import UserError
 from tenas_jax.evaluate import Score
 from tenas_jax.metrics import metric
 from tenas_jax.search.budget import Budget
+from tenas_jax.search.options import combination_name, whole_number
 from tenas_jax.spaces import Space
 
 PATIENCE = 1000  # draws in vain, in a row, after which there are hardly others
@@ -52,12 +53,9 @@ class RandomSearch:
             UserError: an unknown combination, a count that is no whole number from 1, a budget that
                 nothing meets, or fewer architectures than `count` that it admits.
         """
-        if type(count) is not int or count < 1:
-            raise UserError(f"count is {count!r}; valid: whole numbers from 1")
-        unweighted = {name: how for name, how in COMBINATIONS.items() if name != "weighted"}
-        lookup("combination", unweighted, combination)
-        self.metrics, self.combination = tuple(metrics), combination
-        self._space, self._seed, self._count, self._budget = space, seed, count, budget
+        self._count = whole_number("count", count)
+        self.metrics, self.combination = tuple(metrics), combination_name(combination)
+        self._space, self._seed, self._budget = space, seed, budget
         self._best: list[int] = []  # of the first one, of the first two, ...: which is the best
         if budget is not None:
             budget.check()

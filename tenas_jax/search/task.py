@@ -16,8 +16,6 @@ TASK = ("space", "strategy", "strategy_options", "preset", "seed", "data", "spli
         "size", "limit", "benchmark_table", "tensorboard", "cpu_devices", "budget")  # fmt: skip
 # Where things lie, what is shown and on how many devices does not change what is asked for.
 IGNORED = ("benchmark_table", "data_dir", "tensorboard", "cpu_devices")
-
-
 TIMED = {"batch": 1, "size": None}  # of the network that is timed: field -> default
 
 

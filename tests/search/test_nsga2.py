@@ -88,6 +88,16 @@ def test_children_are_of_two_parents_but_for_one_change(space):
         plan.tell(toy(masks))
 
 
+def test_a_child_has_edges_of_both_parents():
+    plan, rng = nsga2(), np.random.default_rng(0)
+    plan.scored.archs = [np.full((1, 6), 1, np.int8), np.full((1, 6), 3, np.int8)]
+    plan._living = [0, 1]
+    children = [plan._child(np.array([0, 1]), rng) for _ in range(200)]
+    shares = [((child == 1).sum(), (child == 3).sum()) for child in children]
+    assert any(ones >= 2 and threes >= 2 for ones, threes in shares)
+    assert all(ones + threes >= 5 for ones, threes in shares)  # but for one change
+
+
 def test_a_bad_value_is_behind_the_largest_one():
     """Also where it is so large that 1 more would be the same number."""
     plan = nsga2(metrics=("condition_number", "linear_regions"))

@@ -1,8 +1,11 @@
-"""Workdirs of every kind, written by hand and small."""
+"""Workdirs of every kind, written by hand and small, and a browser to look at their page."""
 
 import csv
+import importlib.util
 import io
 import json
+import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -208,3 +211,30 @@ MAKERS = {
 def makers() -> dict:
     """kind -> what writes a workdir of it: (folder, done=True, **fields of its result)."""
     return MAKERS
+
+
+@pytest.fixture(scope="module")
+def driver():
+    """A browser, one a file of tests, that keeps what it is asked to fetch and complains of.
+
+    It draws by its processor. Where there is none the tests are skipped, unless TENAS_JAX_BROWSER
+    is `required`.
+    """
+    missing = [name for name in ("chromium", "chromedriver") if shutil.which(name) is None]
+    missing += ["selenium"] * (importlib.util.find_spec("selenium") is None)
+    if missing:
+        if os.environ.get("TENAS_JAX_BROWSER") == "required":
+            pytest.fail(f"missing: {', '.join(missing)}")
+        pytest.skip(f"missing: {', '.join(missing)}")
+    from selenium import webdriver
+    from selenium.webdriver.chrome.service import Service
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = shutil.which("chromium")
+    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage"):
+        options.add_argument(argument)
+    options.add_argument("--enable-unsafe-swiftshader")
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    started = webdriver.Chrome(options, Service(shutil.which("chromedriver")))
+    yield started
+    started.quit()

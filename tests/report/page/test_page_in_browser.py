@@ -1,42 +1,14 @@
-"""The page in Chromium: as it is looked at, sorted, pointed at, held in a hand and printed.
-
-Where there is no browser these tests are skipped, unless TENAS_JAX_BROWSER is `required`.
-"""
+"""The page in Chromium: as it is looked at, sorted, pointed at, held in a hand and printed."""
 
 import base64
-import importlib.util
-import os
 import re
-import shutil
 
 import pytest
 
 from tenas_jax.report.page import write_page
 
-MISSING = [name for name in ("chromium", "chromedriver") if shutil.which(name) is None]
-MISSING += ["selenium"] * (importlib.util.find_spec("selenium") is None)
 WIDE, PHONE = (1280, 900), (390, 844)
 SMALLEST = 12  # pixels of a text
-
-
-@pytest.fixture(scope="module")
-def driver():
-    """A browser, one for all these tests, that keeps what it is asked to fetch and complains of."""
-    if MISSING:
-        if os.environ.get("TENAS_JAX_BROWSER") == "required":
-            pytest.fail(f"missing: {', '.join(MISSING)}")
-        pytest.skip(f"missing: {', '.join(MISSING)}")
-    from selenium import webdriver
-    from selenium.webdriver.chrome.service import Service
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = shutil.which("chromium")
-    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage"):
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    started = webdriver.Chrome(options, Service(shutil.which("chromedriver")))
-    yield started
-    started.quit()
 
 
 @pytest.fixture(scope="module")

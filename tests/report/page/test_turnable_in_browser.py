@@ -1,20 +1,12 @@
-"""Figures in three dimensions in Chromium: drawn and pointed at, and words where that fails.
+"""Figures in three dimensions in Chromium: drawn and pointed at, and words where that fails."""
 
-Where there is no browser these tests are skipped, unless TENAS_JAX_BROWSER is `required`.
-"""
-
-import importlib.util
 import json
-import os
 import re
-import shutil
 
 import pytest
 
 from tenas_jax.report.page import write_page
 
-MISSING = [name for name in ("chromium", "chromedriver") if shutil.which(name) is None]
-MISSING += ["selenium"] * (importlib.util.find_spec("selenium") is None)
 WIDE, PHONE = (1280, 900), (390, 844)
 # For each figure: whether its words are hidden, its stage is, and how many canvases it has.
 STATES = """
@@ -32,27 +24,6 @@ Object.defineProperty(globalThis, "Plotly", {
   set: (made) => { plotly = {...made, newPlot: () => Promise.reject(new Error("no room"))}; },
 });
 """
-
-
-@pytest.fixture(scope="module")
-def driver():
-    """A browser that draws by its processor, and keeps what it is asked to fetch."""
-    if MISSING:
-        if os.environ.get("TENAS_JAX_BROWSER") == "required":
-            pytest.fail(f"missing: {', '.join(MISSING)}")
-        pytest.skip(f"missing: {', '.join(MISSING)}")
-    from selenium import webdriver
-    from selenium.webdriver.chrome.service import Service
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = shutil.which("chromium")
-    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage"):
-        options.add_argument(argument)
-    options.add_argument("--enable-unsafe-swiftshader")
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    started = webdriver.Chrome(options, Service(shutil.which("chromedriver")))
-    yield started
-    started.quit()
 
 
 @pytest.fixture(scope="module")
