@@ -33,6 +33,7 @@ def get_config() -> ConfigDict:
     options.combination = placeholder(str)  # of metrics: in combining.COMBINATIONS (rank_sum)
     options.learning_rate = placeholder(float)  # reinforce: Adam's (0.04; DARTS 0.07)
     options.momentum = placeholder(float)  # reinforce: of the moving-average baseline (0.9)
+    options.window = placeholder(int)  # reinforce: scores that a reward is relative to (10)
     options.reward = placeholder(str)  # reinforce: a name in search.reward.REWARDS (change)
     options.population = placeholder(int)  # evolution 256, nsga2 64
     options.tournament = placeholder(int)  # evolution: candidates for a parent (64)

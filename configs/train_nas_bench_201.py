@@ -39,10 +39,14 @@ def get_config() -> ConfigDict:
     config.clip_norm = placeholder(float)  # global norm of the gradients; None leaves them
     config.label_smoothing = 0.0  # share of a label that is spread over all classes
     config.auxiliary_weight = 0.0  # of the auxiliary head's loss, where the network has one
-    config.drop_path = 0.0  # probability of dropping a branch, in the last epoch
+    config.drop_path = 0.0  # probability of dropping a branch, at its highest
+    config.drop_path_rises = True  # from 0 by the epoch; False: the same in all epochs
     config.flip = True  # random flips left to right
     config.pad = 4  # zeros around an image before a random crop; 0: no crops
     config.cutout = 0  # side of the erased square; 0: none
+    config.mixup = 0.0  # α of the weights with which images are mixed; 0: none
+    config.cutmix = 0.0  # α of the share that a box of another image leaves; 0: none
+    config.coarse = ()  # (factor, epochs) of stages of coarse tokens, in vision transformers
     config.dtype = "float32"  # of the computation, or bfloat16
     config.evaluate_every = 1  # epochs
     config.checkpoint_every = placeholder(int)  # steps, besides at each epoch's end

@@ -54,9 +54,10 @@ def main_without_traceback(main: Callable[[list[str]], int | None]) -> Callable[
 def define_scoring_flags(*, data: str, repeats: int) -> None:
     """Flags of what is scored and how, for commands without a config; defaults may differ."""
     flags.DEFINE_string("space", "nas_bench_201", "Space of the architectures.")
-    flags.DEFINE_string("preset", "reference", "How they are scored: reference or paper.")
+    flags.DEFINE_string("preset", "reference", "How they are scored: reference, paper or as_vit.")
     flags.DEFINE_string("data", data, "Where images come from: photos, cifar10, file.npz, …")
     flags.DEFINE_string("data_dir", None, "TFDS folder.")
+    flags.DEFINE_integer("size", None, "Side that images are resized to; None leaves them.")
     flags.DEFINE_integer("batch_size", 16, "Images N of the kernel.", lower_bound=1)
     flags.DEFINE_integer("repeats", repeats, "Batches that are averaged.", lower_bound=1)
     flags.DEFINE_integer("seed", 0, "Of weights, batches and samples.", lower_bound=0)

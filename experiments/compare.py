@@ -45,7 +45,7 @@ def main(argv: list[str]) -> None:
     # More random ones may be asked for later; the first stay the same. The name of the command
     # keeps a training out of this folder, whose result it would take for its own.
     own = {"command": "compare", **config}
-    with Workdir.open(FLAGS.workdir, own, ignore=task.IGNORED) as record:
+    with Workdir.open(FLAGS.workdir, own, ignore=task.IGNORED, added=task.ADDED) as record:
         results = {
             name: run({**config, "arch": arch}, str(pathlib.Path(record.path, name)), images)
             for name, arch in archs.items()

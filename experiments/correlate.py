@@ -49,7 +49,7 @@ def rank_space(table: Table) -> None:
     study = Study.of(archs, table, **study_options(table))
     size = {"batch_size": FLAGS.batch_size, "repeats": FLAGS.repeats}
     protocol = presets.protocol(FLAGS.preset, metrics=names(FLAGS.metrics), **size)
-    images = data.load(FLAGS.data, data_dir=FLAGS.data_dir)
+    images = data.load(FLAGS.data, data_dir=FLAGS.data_dir, size=FLAGS.size)
     # Each by its own weights: equal forms are not shared, so that no two scores depend.
     evaluator = Evaluator(space, images, protocol, seed=FLAGS.seed, share_equal=False)
     with Workdir.open(FLAGS.workdir, config) as work, recorded(work, FLAGS.tensorboard):

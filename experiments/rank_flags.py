@@ -53,4 +53,5 @@ def study_options(table: Table) -> dict:
 def score_config() -> dict:
     """What the scores depend on: the config of their workdir."""
     config = {name: FLAGS[name].value for name in NAMES}
-    return config | ({"metrics": FLAGS.metrics} if FLAGS.metrics else {})
+    given = {name: FLAGS[name].value for name in ("metrics", "size")}
+    return config | {name: value for name, value in given.items() if value}

@@ -30,7 +30,7 @@ def main(argv: list[str]) -> None:
         repeats=FLAGS.repeats,
         metrics=tuple(FLAGS.metrics),
     )
-    images = data.load(FLAGS.data, data_dir=FLAGS.data_dir)
+    images = data.load(FLAGS.data, data_dir=FLAGS.data_dir, size=FLAGS.size)
     evaluator = Evaluator(space, images, protocol, seed=FLAGS.seed)
     [(_, _, score, _)] = evaluator.score([space.to_mask(arch)], draw=0)
     rows = [

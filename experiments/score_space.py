@@ -53,7 +53,7 @@ def main(argv: list[str]) -> None:
     numbers = chosen_numbers(space, FLAGS.archs, FLAGS.count, FLAGS.seed)
     options = {"batch_size": FLAGS.batch_size, "repeats": FLAGS.repeats}
     protocol = presets.protocol(FLAGS.preset, metrics=names(FLAGS.metrics), **options)
-    images = data.load(FLAGS.data, data_dir=FLAGS.data_dir)
+    images = data.load(FLAGS.data, data_dir=FLAGS.data_dir, size=FLAGS.size)
     evaluator = Evaluator(
         space, images, protocol, seed=FLAGS.seed, devices=jax.local_devices(), share_equal=False
     )

@@ -40,7 +40,7 @@ def run(config: Mapping, workdir: str, images: tuple[Images, Images] | None = No
         workdir: where it is recorded.
         images: what the config names, if that was loaded before.
     """
-    opened = functools.partial(Workdir.open, workdir, config, ignore=task.IGNORED)
+    opened = functools.partial(Workdir.open, workdir, config, ignore=task.IGNORED, added=task.ADDED)
     if task.is_finished(workdir):
         with opened() as record:
             print(f"{workdir} is finished; its result:", file=sys.stderr)

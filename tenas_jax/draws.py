@@ -6,7 +6,6 @@ Equal numbers give equal ones, in every process of a run and whatever was drawn 
 import functools
 from typing import Any
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -15,7 +14,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from tenas_jax.data import Images
 from tenas_jax.data.batches import batch, batch_and_validation, patches
 from tenas_jax.metrics import Batch, metric
-from tenas_jax.networks import Network, Params, variant
+from tenas_jax.networks import Params, Scoring
 from tenas_jax.presets import Protocol
 from tenas_jax.spaces import Space
 
@@ -28,7 +27,7 @@ class Draws:
         space: Space,
         data: Images,
         protocol: Protocol,
-        modules: dict[str, nn.Module],
+        networks: dict[str, Scoring],
         seed: int,
         mesh: Mesh,
     ):
@@ -38,21 +37,21 @@ class Draws:
             space: whose supernet shapes the parameters.
             data: where batches and patches come from.
             protocol: how many, and whether weights are drawn anew in each repeat.
-            modules: the scoring networks by variant.
+            networks: the scoring networks by variant.
             seed: of weights and batches, both.
             mesh: the devices that everything is copied to.
         """
         self._space, self._data, self._protocol = space, data, protocol
-        self._modules, self._seed, self._mesh = modules, seed, mesh
+        self._networks, self._seed, self._mesh = networks, seed, mesh
         # All that a draw takes is kept while its candidates are scored.
-        keep = len(modules) * protocol.repeats
+        keep = len(networks) * protocol.repeats
         self.inputs = functools.lru_cache(maxsize=2 * keep)(self._inputs)
 
     def _inputs(self, variant_name: str, draw: int, repeat: int) -> tuple[Params, Batch, jax.Array]:
         """Parameters, batch and the data of a key; `inputs` is this with a memory."""
         rng = np.random.default_rng([self._seed, draw, repeat])
         drawn = self._batch(variant_name, rng)
-        if variant(self._space.name, variant_name).patches:
+        if self._networks[variant_name].variant.patches:
             drawn = Batch(patches(self._data, self._protocol.patches, rng))
         whose = repeat if self._protocol.redraw_weights else 0
         params = self._params(variant_name, draw, whose, drawn.images.shape[1:])
@@ -76,7 +75,7 @@ class Draws:
         key = self._key(draw, repeat)
         if self._protocol.redraw_weights:
             key = jax.random.split(key, 2)[0]
-        network = Network(self._modules[variant_name], jnp.asarray(self._space.supernet()))
+        network = self._networks[variant_name].network(jnp.asarray(self._space.supernet()))
         params = network.init(key, jax.ShapeDtypeStruct((2, *shape), jnp.float32))
         return on_devices(params, self._mesh)
 

@@ -6,7 +6,7 @@ All candidates of a draw see the same weights and batches, so that their differe
 
 import operator
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -15,9 +15,9 @@ from jax.sharding import Mesh
 
 from tenas_jax.data import Images
 from tenas_jax.draws import Draws, on_devices
-from tenas_jax.errors import UserError
+from tenas_jax.errors import UserError, lookup
 from tenas_jax.metrics import metric
-from tenas_jax.networks import Network, initialiser, variant
+from tenas_jax.networks import NETWORKS, Scoring, Variant, initialiser
 from tenas_jax.ntk import FLAGS, ntk, resolve_engine
 from tenas_jax.presets import Protocol
 from tenas_jax.programs import Found, Program, compiled
@@ -44,6 +44,7 @@ class Evaluator:
         devices: Sequence[jax.Device] | None = None,
         per_device: int | None = None,
         share_equal: bool = True,
+        networks: Mapping[str, Variant] | None = None,
     ):
         """Prepares to score; nothing is compiled yet.
 
@@ -58,6 +59,7 @@ class Evaluator:
                 the others given the value of the first. Their scores agree in distribution only,
                 since their weights sit on different edges, and operations that do not reach the
                 output still count in linear regions. Supernets are never shared.
+            networks: the scoring networks by name; those of the space in `NETWORKS` by default.
 
         Raises:
             UserError: unknown names, a batch too small for a metric or larger than the data, images
@@ -73,9 +75,12 @@ class Evaluator:
         self._programs: dict[Any, Any] = {}
         self._clock = 0.0  # when the devices began the block that is running
         self._metrics = {name: metric(name) for name in protocol.metrics}
-        self._modules = {m.variant: self._module(m.variant) for m in self._metrics.values()}
+        variants = lookup("space", NETWORKS, space.name) if networks is None else networks
+        self._networks = {
+            m.variant: self._built(name, m.variant, variants) for name, m in self._metrics.items()
+        }
         self._check()
-        self._draws = Draws(space, data, protocol, self._modules, seed, self._mesh)
+        self._draws = Draws(space, data, protocol, self._networks, seed, self._mesh)
 
     def score(
         self,
@@ -122,7 +127,8 @@ class Evaluator:
         if "kernel" not in self._programs:
 
             def kernel(mask, params, images):
-                network = Network(self._modules["ntk"], mask)
+                network = self._networks["ntk"].network(mask)
+                params = self._networks["ntk"].initial(params, mask, images.shape[-1])
                 return ntk(network, params, images, engine=self.engine, chunk=self.protocol.chunk)
 
             self._programs["kernel"] = jax.jit(kernel)
@@ -201,7 +207,7 @@ class Evaluator:
         if program not in self._programs:
             start = time.perf_counter()
             self._programs[program] = compiled(
-                program, self._modules[program.variant], self.protocol, self._mesh, args
+                program, self._networks[program.variant], self.protocol, self._mesh, args
             )
             seconds = time.perf_counter() - start
             self.compile_seconds += seconds
@@ -228,13 +234,18 @@ class Evaluator:
         if isinstance(self.seed, bool) or not 0 <= operator.index(self.seed) < 2**32:
             raise UserError(f"the seed must be from 0 to {2**32 - 1}, not {self.seed}")
 
-    def _module(self, name: str):
-        """A scoring network's module, after a look at whether it can take these images."""
-        found = variant(self.space.name, name)
-        side = self.data.images.shape[1:3]
+    def _built(self, metric: str, name: str, variants: Mapping[str, Variant]) -> Scoring:
+        """The scoring network of a metric, after a look at whether it can take these images."""
+        if name not in variants:
+            raise UserError(
+                f"{metric} needs a network {name!r}, which {self.space.name} has not; "
+                f"it has {', '.join(variants)}"
+            )
+        found, side = variants[name], self.data.images.shape[1:3]
         if not found.patches and any(length % found.side_multiple for length in side):
             raise UserError(
                 f"images are {side[0]}x{side[1]}, but the network of {self.space.name} needs sides "
                 f"that are multiples of {found.side_multiple}: resize them to such a size"
             )
-        return found.build(classes=self.data.classes, initialiser=self.protocol.initialiser)
+        module = found.build(classes=self.data.classes, initialiser=self.protocol.initialiser)
+        return Scoring(found, module)

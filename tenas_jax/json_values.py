@@ -58,6 +58,9 @@ def finite(value: object) -> object:
 def differences(old: object, new: object, ignore: tuple[str, ...], name: str = "") -> Iterator[str]:
     """One phrase for each field in which two plain values differ.
 
+    A field that is missing is the same as one that is null: configs get new fields, and null is
+    what asks for nothing.
+
     Args:
       old: what was stored.
       new: what is asked for.
@@ -76,7 +79,7 @@ def differences(old: object, new: object, ignore: tuple[str, ...], name: str = "
 
 def _same(old: object, new: object) -> bool:
     if old is _ABSENT or new is _ABSENT:
-        return old is new
+        return old is new or None in (old, new)
     if isinstance(old, bool) or isinstance(new, bool):
         return old is new
     # 1 and 1.0 are the same value, and so (by their text) are two NaN.

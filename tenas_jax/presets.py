@@ -1,14 +1,16 @@
-"""How an architecture is scored, and the two named ways of doing it.
+"""How an architecture is scored, and the named ways of doing it.
 
 `reference` is what the program released with TE-NAS (commit 9df78ff) does on NAS-Bench-201, `paper`
 what the paper (Chen, Gong and Wang, 2021, arXiv:2102.11535) describes. They differ in more than a
-detail; a result must say which it used.
+detail; a result must say which it used. `as_vit` is for vision transformers, as its paper and its
+program do it (Chen et al., 2022, arXiv:2202.11921), but that κ and lengths are of the same weights.
 """
 
 import math
 from dataclasses import dataclass, fields, replace
 
 from tenas_jax.errors import UserError, lookup, unknown
+from tenas_jax.metrics.curve import CURVE_POINTS
 from tenas_jax.metrics.kernel_regression import REGRESSION_WEIGHTS
 
 
@@ -30,6 +32,7 @@ class Protocol:
         chunk: cotangents in memory at a time (engine `jacobian`), or None for what fits a budget.
         ridge: of kernel regression, relative to the mean of the kernel's diagonal.
         regression_weights: whose kernel it takes, see `tenas_jax.metrics.kernel_regression`.
+        curve_points: points of a curve of images, at least 2, see `tenas_jax.metrics.curve`.
     """
 
     metrics: tuple[str, ...] = ("condition_number", "linear_regions")
@@ -45,11 +48,14 @@ class Protocol:
     chunk: int | None = None
     ridge: float = 0.0
     regression_weights: str = "cells"
+    curve_points: int = CURVE_POINTS
 
     def __post_init__(self):
         for name in ("batch_size", "repeats", "patches"):
             if getattr(self, name) < 1:
                 raise UserError(f"{name} must be at least 1, not {getattr(self, name)}")
+        if self.curve_points < 2:
+            raise UserError(f"curve_points must be at least 2, not {self.curve_points}")
         if not self.metrics:
             raise UserError("metrics must name at least one metric")
         for name in self.metrics:
@@ -69,6 +75,16 @@ PRESETS: dict[str, Protocol] = {
         redraw_weights=True,
         initialiser="kaiming_normal_fan_in",
         patches=5000,
+        decimals=None,
+        significant=None,
+    ),
+    "as_vit": Protocol(
+        metrics=("condition_number", "length_distortion"),
+        batch_size=16,
+        repeats=5,
+        redraw_weights=True,
+        initialiser="small_normal",
+        augment=False,
         decimals=None,
         significant=None,
     ),

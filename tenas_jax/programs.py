@@ -2,14 +2,13 @@
 
 from typing import Any, NamedTuple
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from jax import lax
 from jax.sharding import Mesh, PartitionSpec
 
 from tenas_jax.metrics import metric
-from tenas_jax.networks import Network
+from tenas_jax.networks import Network, Scoring
 from tenas_jax.ntk import NOT_FINITE, OK, SharedNtk
 from tenas_jax.presets import Protocol
 
@@ -42,12 +41,12 @@ class Found(NamedTuple):
     gradient: Any
 
 
-def compiled(program: Program, module: nn.Module, protocol: Protocol, mesh: Mesh, args: tuple):
+def compiled(program: Program, scoring: Scoring, protocol: Protocol, mesh: Mesh, args: tuple):
     """A program, compiled.
 
     Args:
         program: what it computes.
-        module: the scoring network.
+        scoring: the scoring network.
         protocol: of the metrics.
         mesh: with one axis, `candidates`.
         args: masks [block, cells, edges, operations], split over the mesh, zeros where there is
@@ -60,7 +59,8 @@ def compiled(program: Program, module: nn.Module, protocol: Protocol, mesh: Mesh
 
     def scored(mask, params, batch, key_data):
         key = jax.random.wrap_key_data(key_data)
-        return found(program, Network(module, mask), params, batch, key, protocol)
+        params = scoring.initial(params, mask, batch.images.shape[-1])
+        return found(program, scoring.network(mask), params, batch, key, protocol)
 
     def one(*given):
         """The metrics of one mask, or zeros where there is none to take gradients of."""

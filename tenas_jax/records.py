@@ -59,6 +59,7 @@ class Workdir:
         config: Mapping,
         *,
         ignore: tuple[str, ...] = (),
+        added: Mapping | None = None,
         writer: bool | None = None,
     ) -> "Workdir":
         """Start a run in `path`, or continue the one that is there.
@@ -68,6 +69,8 @@ class Workdir:
           config: what the run does, as plain values, lists and dicts with string keys.
           ignore: dotted names of config fields (with all below them) that may differ from the
             stored config, such as `workdir`. The stored config stays as it was.
+          added: fields that configs from before they existed lack, with the values that say what
+            was done then.
           writer: whether this process writes; by default process 0 of JAX does.
 
         Raises:
@@ -77,7 +80,7 @@ class Workdir:
         """
         path, config = folder(path), plain(config)
         writer = jax.process_index() == 0 if writer is None else writer
-        stored = _stored_config(path, config, ignore)
+        stored = _stored_config(path, config, ignore, added)
         if not writer:
             return cls(path, config if stored is None else stored, None)
         with user_error("create", path):
@@ -85,7 +88,7 @@ class Workdir:
         lock = lock_file(path / LOCK, f"the workdir {path}")
         try:
             # Again, now that nobody else can write: another run may have begun in between.
-            stored = _stored_config(path, config, ignore)
+            stored = _stored_config(path, config, ignore, added)
             _remove_temporaries(path)
             work = cls(path, config if stored is None else stored, lock)
             # The end mends the last line, so that nothing is appended to half of one.
@@ -218,13 +221,15 @@ def folder(path: str | os.PathLike) -> pathlib.Path:
     return folder
 
 
-def _stored_config(path: pathlib.Path, config: dict, ignore: tuple[str, ...]) -> dict | None:
+def _stored_config(
+    path: pathlib.Path, config: dict, ignore: tuple[str, ...], added: Mapping | None
+) -> dict | None:
     """The config of the run in `path`, None where there is none; raises if it is another one."""
     stored = read_object(path / CONFIG)
     if stored is None:
         _refuse_foreign(path)
         return None
-    differing = list(differences(stored, config, ignore))
+    differing = list(differences({**plain(added or {}), **stored}, config, ignore))
     if differing:
         raise UserError(
             f"the run in {path} has another config: {'; '.join(differing)}"

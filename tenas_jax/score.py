@@ -14,7 +14,10 @@ from tenas_jax.errors import UserError
 from tenas_jax.metrics import METRICS, Batch, Metric, metric
 from tenas_jax.networks.lazy_init import lazy_init
 from tenas_jax.networks.network import Network
-from tenas_jax.ntk import FLAGS, OK
+from tenas_jax.ntk import FLAGS, NOT_FINITE, OK
+
+# What JAX says of a `jax.custom_vjp` in forward mode, and in a derivative of that.
+NO_FORWARD = ("custom_vjp", "custom_lin")
 
 
 def score(
@@ -36,7 +39,8 @@ def score(
             its parameters alone, or a key to draw them with.
         batch: images, float [N, ...], or a tuple of images and integer labels [N].
         metrics: names in `tenas_jax.metrics.METRICS`, or one name; by default all but those that
-            need labels or a validation batch that are not given.
+            need labels or a validation batch that are not given, and those that take derivatives
+            in forward mode, which not every module has.
         validation: a second batch, images and labels, for metrics of how well the first
             generalises.
         key: for metrics and modules that draw random numbers; `jax.random.key(0)` by default.
@@ -48,7 +52,8 @@ def score(
     Raises:
         UserError: an unknown metric or none, a batch that is empty, not finite or too small, labels
             that are no integers [N], are of one class or are missing where a metric needs them, a
-            validation batch of other images, or a module that cannot be run on such a batch.
+            validation batch of other images, a module that cannot be run on such a batch, or one
+            without forward mode where a metric needs it.
     """
     data = _batch(batch)
     if validation is not None:
@@ -62,7 +67,7 @@ def score(
         network, params = _network(module, params_or_key, images, key, options)
         if any(m.labels for m in chosen.values()):
             _check_labels(network, params, data)
-        return {n: _value(n, m.fn, network, params, data, key) for n, m in chosen.items()}
+        return {n: _value(n, m, network, params, data, key) for n, m in chosen.items()}
     except FlaxError as error:
         raise UserError(f"the module cannot be run: {str(error).splitlines()[0]}") from error
 
@@ -73,7 +78,8 @@ def _names(metrics: Sequence[str] | None, data: Batch) -> list[str]:
         return [
             name
             for name, m in METRICS.items()
-            if (data.labels is not None or not m.labels)
+            if not m.forward
+            and (data.labels is not None or not m.labels)
             and (data.validation is not None or not m.validation)
         ]
     names = [metrics] if isinstance(metrics, str) else list(metrics)
@@ -158,10 +164,20 @@ def _network(module, params_or_key, images, key, options: Mapping) -> tuple[Netw
     return Network(module, state=state, rngs=rngs, options=static), variables["params"]
 
 
-def _value(name: str, fn, network, params, batch, key) -> float:
-    """One metric's value, with a warning if it is flagged."""
-    out = jax.jit(fn)(network, params, batch, key)
-    value, flag = out if isinstance(out, tuple) else (out, OK)
+def _value(name: str, m: Metric, network, params, batch, key) -> float:
+    """One metric's value, with a warning if it is flagged or not finite."""
+    try:
+        out = jax.jit(m.fn)(network, params, batch, key)
+    except (TypeError, NotImplementedError) as error:
+        if not m.forward or not any(word in str(error) for word in NO_FORWARD):
+            raise
+        raise UserError(
+            f"{name} takes derivatives in forward mode, which the module has not: build it without "
+            "hand-written derivatives (jax.custom_vjp), the networks of this package with "
+            "form='plain'"
+        ) from error
+    value, flag = out if isinstance(out, tuple) else (out, OK if jnp.isfinite(out) else NOT_FINITE)
     if int(flag) != OK:
-        warnings.warn(f"{name} is bad: its kernel is {FLAGS[int(flag)]}", stacklevel=4)
+        what = "its kernel" if m.kernel else "it"
+        warnings.warn(f"{name} is bad: {what} is {FLAGS[int(flag)]}", stacklevel=4)
     return float(np.asarray(value))

@@ -19,7 +19,12 @@ from tenas_jax.ntk import ENGINES
 
 FOLDER = pathlib.Path(__file__).parent / "golden"
 CASES = {
-    (kind, case["space"], case["name"], case.get("input", case.get("images"))["shape"][0]): case
+    (
+        kind,
+        case.get("space", "as_vit"),
+        case.get("name", case.get("arch")),
+        case.get("input", case.get("images"))["shape"][0],
+    ): case
     for kind, case in golden.read(str(FOLDER))[0]
 }
 MINUS, RESNET = "supernet minus nor_conv_3x3 on 2<-1", "resnet-like"
@@ -84,6 +89,21 @@ def test_linear_regions_are_exact(space, name, dtype):
 @pytest.mark.parametrize("dtype", golden.TOLERANCES)
 def test_kernel_regression(dtype, name):
     assert_golden(rows("kernel_regression", name, 16, dtype), dtype, 1)
+
+
+# A topology is a program of its own; each engine and each dtype meets one, `verify` runs all.
+@pytest.mark.parametrize(
+    ("dtype", "engine", "arch"),
+    [
+        ("float64", "jacobian", "8,2,3|4,1,2|4,1,4|4,1,6|32"),
+        ("float64", "neural_tangents", "4,4,2|2,2,5|3,1,3|2,1,2|16"),
+        ("float32", "jacobian", "4,4,2|2,2,5|3,1,3|2,1,2|16"),
+    ],
+)
+def test_as_vit(dtype, engine, arch):
+    found = rows("asvit", arch, 8, dtype, engine, space="as_vit")
+    assert_golden(found, dtype, 8)
+    assert found[0].value == found[0].reference  # parameters are whole numbers
 
 
 def test_the_recipe_of_parameters():
@@ -195,7 +215,7 @@ def test_wrong_regions_are_seen():
 
 def test_every_case_of_the_folder_is_read():
     cases, skipped = golden.read(str(FOLDER))
-    assert len(cases) == len(CASES) == 23 and skipped == []
+    assert len(cases) == len(CASES) == 25 and skipped == []
     assert {kind for kind, _ in cases} == set(golden.CHECKS)
 
 

@@ -55,6 +55,7 @@ ORDER = (
         "json_lines",
         "environment",
         "records",
+        "found",
         "processes",
         "summaries",
         "traced_programs",

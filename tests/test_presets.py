@@ -7,7 +7,7 @@ from tenas_jax.presets import PRESETS, protocol
 
 
 def test_both_presets_are_there_and_differ_where_paper_and_program_do():
-    assert set(PRESETS) == {"reference", "paper"}
+    assert set(PRESETS) == {"reference", "paper", "as_vit"}
     reference, paper = PRESETS["reference"], PRESETS["paper"]
     assert (reference.batch_size, paper.batch_size) == (72, 32)
     assert (reference.redraw_weights, paper.redraw_weights) == (False, True)
@@ -23,6 +23,7 @@ def test_both_presets_are_there_and_differ_where_paper_and_program_do():
 def test_overrides_replace_and_none_leaves():
     assert protocol("paper", batch_size=7, repeats=None).batch_size == 7
     assert protocol("paper", repeats=None).repeats == 3
+    assert protocol("paper", curve_points=2).curve_points == 2
 
 
 @pytest.mark.parametrize(
@@ -34,6 +35,7 @@ def test_overrides_replace_and_none_leaves():
         ("paper", {"repeats": -1}, "at least 1"),
         ("paper", {"patches": 0}, "patches must be at least 1"),
         ("paper", {"chunk": 0}, "chunk"),
+        ("paper", {"curve_points": 1}, "curve_points must be at least 2, not 1"),
         ("paper", {"metrics": ()}, "at least one"),
         ("paper", {"metrics": ("a", "b", "a")}, "'a' is named twice"),
     ],
@@ -44,7 +46,16 @@ def test_errors(preset, overrides, words):
 
 
 def test_both_presets_agree_where_paper_and_program_do():
-    for settings in PRESETS.values():
+    for settings in (PRESETS["reference"], PRESETS["paper"]):
         assert settings.metrics == ("condition_number", "linear_regions")
         assert (settings.repeats, settings.augment) == (3, True)
         assert (settings.engine, settings.chunk) == ("auto", None)
+        assert settings.curve_points == 10
+
+
+def test_vision_transformers_are_scored_as_published():
+    settings = PRESETS["as_vit"]
+    assert settings.metrics == ("condition_number", "length_distortion")
+    assert (settings.batch_size, settings.repeats, settings.curve_points) == (16, 5, 10)
+    assert settings.redraw_weights and not settings.augment
+    assert settings.initialiser == "small_normal"

@@ -6,7 +6,10 @@ from dataclasses import dataclass
 from tenas_jax.errors import lookup
 from tenas_jax.metrics.batch import Batch
 from tenas_jax.metrics.condition_number import condition_number, condition_number_gradient
+from tenas_jax.metrics.extrinsic_curvature import extrinsic_curvature
+from tenas_jax.metrics.gauss_length import gauss_length
 from tenas_jax.metrics.kernel_regression import kernel_regression, kernel_regression_gradient
+from tenas_jax.metrics.length_distortion import length_distortion
 from tenas_jax.metrics.linear_regions import linear_regions
 
 
@@ -29,6 +32,8 @@ class Metric:
             metric's logarithm in the weights w [cells, edges, operations] of the mask's operations
             (see `tenas_jax.metrics.weight_gradient`); None where it has none.
         min_images: the smallest batch on which it means anything.
+        forward: whether it takes derivatives in forward mode, which a function with a hand-written
+            backward pass (`jax.custom_vjp`) does not have.
     """
 
     fn: Callable
@@ -41,6 +46,19 @@ class Metric:
     options: tuple[str, ...] = ()
     gradient: Callable | None = None
     min_images: int = 1
+    forward: bool = False
+
+
+def _of_a_curve(fn: Callable) -> Metric:
+    """What the metrics of curves have in common."""
+    return Metric(
+        fn,
+        higher_is_better=True,
+        variant="curve",
+        options=("curve_points",),
+        forward=True,
+        reference="Chen et al., 2022, arXiv:2202.11921; Poole et al., 2016, arXiv:1606.05340",
+    )
 
 
 METRICS: dict[str, Metric] = {
@@ -71,6 +89,9 @@ METRICS: dict[str, Metric] = {
         min_images=2,
         reference="Chen et al., 2021, arXiv:2108.11939",
     ),
+    "length_distortion": _of_a_curve(length_distortion),
+    "gauss_length": _of_a_curve(gauss_length),
+    "extrinsic_curvature": _of_a_curve(extrinsic_curvature),
 }
 
 
@@ -84,7 +105,10 @@ __all__ = [
     "Batch",
     "Metric",
     "condition_number",
+    "extrinsic_curvature",
+    "gauss_length",
     "kernel_regression",
+    "length_distortion",
     "linear_regions",
     "metric",
 ]

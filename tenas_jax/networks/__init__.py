@@ -1,30 +1,19 @@
-"""Scoring networks: for each space the one whose kernel is taken, and the thin one for regions."""
+"""Scoring networks of each space.
 
-from collections.abc import Callable
-from dataclasses import dataclass
+`ntk` is the one whose kernel is taken, `thin` that of which regions are counted, and `curve` that
+along which lengths are measured: the first with derivatives in forward mode.
+"""
 
-import flax.linen as nn
+import functools
 
 from tenas_jax.errors import lookup
+from tenas_jax.networks.as_vit import AsVit
+from tenas_jax.networks.as_vit_scoring import adapted, topologies_net
 from tenas_jax.networks.darts import Darts
 from tenas_jax.networks.initialisers import INITIALISERS, initialiser
 from tenas_jax.networks.nas_bench_201 import NasBench201
 from tenas_jax.networks.network import Network, Params
-
-
-@dataclass(frozen=True)
-class Variant:
-    """One scoring network of a space.
-
-    Attributes:
-        build: `(classes=..., initialiser=..., form=...) -> module`, taking images and a mask.
-        patches: whether its inputs are small one-channel patches rather than whole images.
-        side_multiple: what the height and width of its images must be multiples of.
-    """
-
-    build: Callable[..., nn.Module]
-    patches: bool = False
-    side_multiple: int = 1
+from tenas_jax.networks.variant import Scoring, Variant
 
 
 def _thin_nas_bench_201(**options) -> NasBench201:
@@ -40,10 +29,19 @@ NETWORKS: dict[str, dict[str, Variant]] = {
     "nas_bench_201": {
         "ntk": Variant(NasBench201, side_multiple=4),
         "thin": Variant(_thin_nas_bench_201, patches=True),
+        "curve": Variant(functools.partial(NasBench201, form="plain"), side_multiple=4),
     },
     "darts": {
         "ntk": Variant(Darts, side_multiple=2),
         "thin": Variant(_thin_darts, patches=True),
+        "curve": Variant(functools.partial(Darts, form="plain"), side_multiple=2),
+    },
+    # A transformer's features are looked at, with norms for the kernel and without for lengths.
+    "as_vit": {
+        "ntk": Variant(topologies_net, side_multiple=32, adapt=adapted),
+        "curve": Variant(
+            topologies_net, side_multiple=32, options=(("norms", False),), adapt=adapted
+        ),
     },
 }
 
@@ -60,10 +58,12 @@ def variant(space: str, name: str) -> Variant:
 __all__ = [
     "INITIALISERS",
     "NETWORKS",
+    "AsVit",
     "Darts",
     "NasBench201",
     "Network",
     "Params",
+    "Scoring",
     "Variant",
     "initialiser",
     "variant",

@@ -33,6 +33,14 @@ class Network:
     rngs: Any = None
     options: tuple = struct.field(pytree_node=False, default=())
 
+    @property
+    def coupled(self) -> bool:
+        """Whether an image's output may depend on other images, as by batch statistics.
+
+        A module says that it does not by an attribute `coupled` that is false.
+        """
+        return getattr(self.module, "coupled", True)
+
     def __call__(self, params: Params, images: jax.Array) -> jax.Array:
         """The module's output, logits [N, classes], for images [N, H, W, C]."""
         args = (images,) if self.mask is None else (images, self.mask)

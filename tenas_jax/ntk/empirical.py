@@ -13,11 +13,11 @@ from tenas_jax.ntk import jacobian
 WEIGHTS = ("kernel", "scale")
 
 
-def _neural_tangents(f, params, x1, x2=None, *, chunk=None):
+def _neural_tangents(f, params, x1, x2=None, *, chunk=None, coupled=True):
     from tenas_jax.ntk import neural_tangents_engine  # slow to import, and optional
 
     del chunk  # its Jacobian contraction takes all cotangents at once
-    return neural_tangents_engine.kernel(f, params, x1, x2)
+    return neural_tangents_engine.kernel(f, params, x1, x2, coupled=coupled)
 
 
 ENGINES: dict[str, Callable] = {"jacobian": jacobian.kernel, "neural_tangents": _neural_tangents}
@@ -52,7 +52,8 @@ def ntk(
     with batch statistics couples its samples, and gradients flow through the statistics.
 
     Args:
-        network: `(params, images) -> logits [N, C]` (or [N]).
+        network: `(params, images) -> logits [N, C]` (or [N]). If it has an attribute `coupled` that
+            is false, an image's logits depend on that image alone, and rows of J are cheaper.
         params: the module's parameters, a tree of dicts.
         images: [N, H, W, C].
         images2: a second batch [M, ...], evaluated apart; None is the first.
@@ -69,7 +70,8 @@ def ntk(
     """
     f, some = summed_logits(network, params), taking_part(params, weights, within)
     kernel = ENGINES[resolve_engine(engine)]
-    return kernel(f, some, images, images2, chunk=chunk)
+    coupled = getattr(network, "coupled", True)
+    return kernel(f, some, images, images2, chunk=chunk, coupled=coupled)
 
 
 def taking_part(

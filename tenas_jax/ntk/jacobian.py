@@ -15,12 +15,19 @@ CACHE = 32 * 2**20  # bytes: about a CPU's last-level cache
 HOST_MEMORY = 2**30  # bytes that a chunk may take on CPU where the cache does not matter
 
 
-def rows(f: Function, params: Any, x: jax.Array, *, chunk: int | None = None) -> jax.Array:
+def rows(
+    f: Function,
+    params: Any,
+    x: jax.Array,
+    *,
+    chunk: int | None = None,
+    coupled: bool = True,
+) -> jax.Array:
     """The Jacobian of a scalar output of each sample with respect to all parameters.
 
     One vector-Jacobian product is vectorised over a chunk of basis cotangents, and repeated over
-    chunks. Samples may be coupled, as by batch statistics: each row is a backward pass through the
-    whole batch.
+    chunks. Where samples are coupled, as by batch statistics, each row is a backward pass through
+    the whole batch; where they are not, through its own sample alone.
 
     Args:
         f: `(params, x) -> [N]`.
@@ -28,10 +35,13 @@ def rows(f: Function, params: Any, x: jax.Array, *, chunk: int | None = None) ->
         x: batch [N, ...].
         chunk: cotangents that are in memory at a time; peak memory grows with it. None takes as
             many as fit a budget, see `affordable`.
+        coupled: whether a sample's output may depend on other samples.
 
     Returns:
         [N, P], in the parameters' dtype.
     """
+    if not coupled:
+        return _rows_apart(f, params, x, chunk)
     outputs, pullback = jax.vjp(lambda p: f(p, x), params)
     n = outputs.shape[0]
 
@@ -58,6 +68,25 @@ def rows(f: Function, params: Any, x: jax.Array, *, chunk: int | None = None) ->
     return blocks.reshape(steps * size, -1)[:n]
 
 
+def _rows_apart(f: Function, params: Any, x: jax.Array, chunk: int | None) -> jax.Array:
+    """`rows` of samples that are not coupled."""
+
+    def row(sample: jax.Array) -> jax.Array:
+        tree = jax.grad(lambda p: f(p, sample[None])[0])(params)
+        return jnp.concatenate([leaf.ravel() for leaf in jax.tree.leaves(tree)])
+
+    program = jax.make_jaxpr(row)(x[0])
+    unrolled = needs_unrolling(program.jaxpr)
+    if chunk is None:
+        chunk = affordable(jax.eval_shape(lambda p: jax.vjp(f, p, x[:1])[1], params), unrolled)
+    n, run = len(x), core.jaxpr_as_fun(program)
+    steps = -(-n // max(1, min(chunk, n)))
+    size = -(-n // steps)  # what the last chunk lacks are samples once more
+    places = jnp.minimum(jnp.arange(steps * size), n - 1).reshape(steps, size)
+    blocks = map_or_unroll(lambda at: jax.vmap(run)(x[at])[0], places, unroll=unrolled)
+    return blocks.reshape(steps * size, -1)[:n]
+
+
 def affordable(pullback: Any, unrolled: bool) -> int:
     """How many cotangents to vectorise over, 1 or more.
 
@@ -81,6 +110,7 @@ def kernel(
     x2: jax.Array | None = None,
     *,
     chunk: int | None = None,
+    coupled: bool = True,
 ) -> jax.Array:
     """The empirical neural tangent kernel Θ = J(x1) J(x2)ᵀ of a scalar output of each sample.
 
@@ -90,11 +120,12 @@ def kernel(
         x1: batch [N1, ...].
         x2: batch [N2, ...], evaluated apart from x1; None is x1.
         chunk: see `rows`.
+        coupled: see `rows`.
 
     Returns:
         [N1, N2]
     """
     with jax.default_matmul_precision("float32"):  # neither bfloat16 on TPU nor TF32 on GPU
-        j1 = rows(f, params, x1, chunk=chunk)
-        j2 = j1 if x2 is None else rows(f, params, x2, chunk=chunk)
+        j1 = rows(f, params, x1, chunk=chunk, coupled=coupled)
+        j2 = j1 if x2 is None else rows(f, params, x2, chunk=chunk, coupled=coupled)
         return j1 @ j2.T

@@ -27,6 +27,7 @@ def kernel(
     x2: Any = None,
     *,
     implementation: str = "jacobian_contraction",
+    coupled: bool = True,
 ) -> jax.Array:
     """K = J(x1) J(x2)ᵀ, with J the Jacobian of `f(params, x)` in all of `params`.
 
@@ -40,6 +41,7 @@ def kernel(
         x1: a batch of N1 samples, in any form that `f` takes.
         x2: a batch of N2 samples, or None for `x1` again.
         implementation: a name in `IMPLEMENTATIONS`.
+        coupled: whether a sample's output may depend on other samples.
 
     Returns:
         [N1, N2], of the parameters' dtype.
@@ -62,7 +64,7 @@ def kernel(
     ntk = nt.empirical_ntk_fn(
         column,
         trace_axes=(-1,),
-        vmap_axes=None,  # Samples are not independent.
+        vmap_axes=None if coupled else 0,
         implementation=nt.NtkImplementation[name],
     )
     with jax.default_matmul_precision("float32"):

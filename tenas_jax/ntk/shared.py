@@ -61,7 +61,8 @@ class SharedNtk:
         if key not in self._known:
             f, whole = summed_logits(network, params), taking_part(params, weights)
             with jax.default_matmul_precision("float32"):
-                found = jacobian.rows(f, whole, images, chunk=self._chunk)
+                coupled = getattr(network, "coupled", True)
+                found = jacobian.rows(f, whole, images, chunk=self._chunk, coupled=coupled)
             # The images are kept with it, so that no other array can take their identity.
             self._known[key] = (images, found)
         return self._known[key][1][:, _columns(params, weights, within)]

@@ -1,9 +1,11 @@
 """A found architecture beside random ones that were trained in the same way."""
 
 import json
+import pathlib
 from collections.abc import Mapping
 
 import numpy as np
+import pandas as pd
 
 from tenas_jax.files import atomic_write_text
 from tenas_jax.records import Workdir
@@ -15,6 +17,9 @@ RESULT = "result.json"
 
 def write_comparison(results: Mapping[str, Mapping], workdir: Workdir) -> dict:
     """Prints how the found one does against the others, and writes `result.json`.
+
+    `accuracies.csv` is written besides, a table of accuracies as published benchmarks have them, in
+    percent, and `archs.txt`, its architectures: `experiments.correlate` ranks scores by them.
 
     Args:
         results: by name what each training's `result.json` holds, that of the found one as `FOUND`.
@@ -37,8 +42,19 @@ def write_comparison(results: Mapping[str, Mapping], workdir: Workdir) -> dict:
     }
     if workdir.is_writer:
         atomic_write_text(workdir.path / RESULT, json.dumps(compared, indent=2) + "\n")
+        _write_table(compared, workdir)
     print(comparison_text(compared))
     return compared
+
+
+def _write_table(compared: Mapping, workdir: Workdir) -> None:
+    """The accuracies as a table, and its architectures, one a line."""
+    data = pathlib.Path(workdir.config.get("data", "images")).stem
+    columns = {name: list(compared[name].values()) for name in ("archs", "parameters", "top1")}
+    table = pd.DataFrame({"arch": columns["archs"], "parameters": columns["parameters"]})
+    table[f"{data}_test"] = [100 * top1 for top1 in columns["top1"]]
+    atomic_write_text(workdir.path / "accuracies.csv", table.to_csv(index=False))
+    atomic_write_text(workdir.path / "archs.txt", "\n".join(columns["archs"]) + "\n")
 
 
 def comparison_text(compared: Mapping) -> str:

@@ -75,7 +75,7 @@ def write_result(
         "scoring_seconds": sum(record["seconds"] for record in records),
         "compile_seconds": evaluator.compile_seconds,
         "run_seconds": evaluator.run_seconds,
-        "bad_kernels": _bad(records),
+        "bad_kernels": bad_values(records),
     }
     published = None if table is None else _published(table, found["arch"])
     found["published"] = published
@@ -152,6 +152,6 @@ def _number(value: float | None) -> str:
     return "none (bad kernel, or not scored)" if value is None else f"{value:.6g}"
 
 
-def _bad(records: list[dict]) -> int:
+def bad_values(records: list[dict]) -> int:
     """How many values of all records are flagged."""
     return sum(word != "ok" for r in records for words in r["flags"].values() for word in words)

@@ -47,6 +47,8 @@ def write_result(
         "test_loss": evaluation.loss,
         "parameters": count_parameters(state["weights"]["params"]),
         "multiply_adds": training.multiply_adds,
+        "multiply_adds_trained": training.multiply_adds_trained,
+        "multiply_adds_saved": training.multiply_adds_saved,
         "epochs": training.recipe.epochs,
         "steps": training.steps,
         "seconds": sum(record["seconds"] for record in records),
@@ -102,6 +104,11 @@ def training_text(found: Mapping, records: Sequence[Mapping]) -> str:
         f"{'trained':16}{found['epochs']} epochs, {found['steps']} steps in "
         f"{found['seconds']:.0f} s, and {found['compile_seconds']:.0f} s compiling",
     ]
+    if found.get("multiply_adds_saved"):
+        lines.append(
+            f"{'in training':16}{found['multiply_adds_trained']:,} multiply-adds forward, "
+            f"{100 * found['multiply_adds_saved']:.1f} % saved by coarse tokens"
+        )
     lines += [f"{'taken for':16}{text}" for text in mistakes(confusion, names)]
     return format_table(header, rows) + "\n\n" + "\n".join(lines)
 

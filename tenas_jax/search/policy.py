@@ -61,11 +61,8 @@ def entropy(space: Space, logits: np.ndarray) -> float:
 
 
 def _drawable(space: Space, logits: np.ndarray) -> np.ndarray:
-    """The logits, with `none` out of reach where an edge may be left out instead."""
-    if space.inputs_per_node:
-        logits = logits.copy()
-        logits[..., space.operations.index("none")] = -np.inf
-    return logits
+    """The logits, with what an edge may not have out of reach."""
+    return np.where(space.options, logits, -np.inf)
 
 
 def _choose_edges(

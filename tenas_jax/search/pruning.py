@@ -88,6 +88,8 @@ class Pruning:
         self.round, self.done = 0, False
         self.result: np.ndarray | None = None
         self.history: list[dict] = []
+        if not space.has_supernet:
+            raise UserError(f"{space.name} has no supernet to prune: take another strategy")
         self._mask, self._budget = space.supernet(), budget
         if budget is not None:
             budget.check()

@@ -19,7 +19,8 @@ import numpy as np
 from tenas_jax.errors import UserError, lookup
 from tenas_jax.search import policy
 from tenas_jax.search.learner import Learner
-from tenas_jax.search.reward import REWARDS
+from tenas_jax.search.options import whole_number
+from tenas_jax.search.reward import REWARDS, WINDOW
 from tenas_jax.spaces import Space
 
 STEPS, MOMENTUM = 500, 0.9
@@ -43,6 +44,7 @@ class Reinforce(Learner):
         learning_rate: float | None = None,
         momentum: float = MOMENTUM,
         reward: str = "change",
+        window: int = WINDOW,
         steps: int = STEPS,
         **options: Any,
     ):
@@ -53,6 +55,7 @@ class Reinforce(Learner):
             learning_rate: Adam's; by default 0.04, or 0.07 where a node's edges are chosen.
             momentum: of the baseline's moving average, from 0 to less than 1.
             reward: a name in `REWARDS`.
+            window: scores whose range a change is relative to, reward `change` alone.
 
         Raises:
             UserError: as of `Learner`, a rate or momentum out of range, an unknown reward.
@@ -68,7 +71,9 @@ class Reinforce(Learner):
 
         self._optimiser = optax.adam(learning_rate)
         self._momentum = momentum
-        self._reward = lookup("reward", REWARDS, reward)(self.metrics, self.combination)
+        self._reward = lookup("reward", REWARDS, reward)(
+            self.metrics, self.combination, whole_number("window", window, 2)
+        )
         rng = np.random.default_rng([seed, 2**31])  # no round's
         self.logits = policy.initial_logits(space, rng)
         self._moments = self._optimiser.init(self.logits)

@@ -13,20 +13,21 @@ import numpy as np
 from tenas_jax.combining import combine, goodness, places
 from tenas_jax.metrics import metric
 
-WINDOW = 10  # values whose range a change is relative to
+WINDOW = 10  # values whose range a change is relative to; As-ViT takes 20
 SMALL = 1e-6  # added to the range
 
 
 class Change:
-    """r_t = Σ_m s_m (m_t − m_{t−1}) / (range of the last ten m + 1e-6), 0 at the first step.
+    """r_t = Σ_m s_m (m_t − m_{t−1}) / (range of the last W values of m + 1e-6), at first 0.
 
-    s is −1 where lower is better, +1 else; the ten include m_t. Source: Chen et al., 2021
-    (TEG-NAS), arXiv:2108.11939.
+    s is −1 where lower is better, +1 else; the W include m_t. Source: Chen et al., 2021 (TEG-NAS),
+    arXiv:2108.11939, with W = 10; Chen et al., 2022 (As-ViT), arXiv:2202.11921, with 20.
     """
 
-    def __init__(self, metrics: Sequence[str], combination: str):
-        """The combination plays no part."""
+    def __init__(self, metrics: Sequence[str], combination: str, window: int = WINDOW):
+        """W is `window`; the combination plays no part."""
         del combination
+        self._window = window
         self._recent: dict[str, list[float]] = {name: [] for name in metrics}
         self._worst: dict[str, float | None] = dict.fromkeys(metrics)
 
@@ -45,7 +46,7 @@ class Change:
         if value is None:
             return 0.0  # nothing but bad ones so far
         recent.append(float(value))
-        del recent[:-WINDOW]
+        del recent[: -self._window]
         if len(recent) < 2:
             return 0.0
         return sign * (recent[-1] - recent[-2]) / (max(recent) - min(recent) + SMALL)
@@ -67,8 +68,9 @@ class Rank:
     By any combination; equals share a place. It knows no scale, where `Change` knows no level.
     """
 
-    def __init__(self, metrics: Sequence[str], combination: str):
-        """Nothing is known yet."""
+    def __init__(self, metrics: Sequence[str], combination: str, window: int = WINDOW):
+        """Nothing is known yet; the window plays no part."""
+        del window
         self._metrics, self._combination = tuple(metrics), combination
         self._values: dict[str, list[float]] = {name: [] for name in metrics}
 
@@ -97,5 +99,5 @@ class Rank:
         }
 
 
-# name -> (metrics, combination) -> a reward
+# name -> (metrics, combination, window) -> a reward
 REWARDS: dict[str, Callable] = {"change": Change, "rank": Rank}

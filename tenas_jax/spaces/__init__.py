@@ -1,14 +1,15 @@
 """Search spaces: what can be searched, as arrays, masks and strings."""
 
 from tenas_jax.errors import lookup
+from tenas_jax.spaces.as_vit import AsVit
 from tenas_jax.spaces.darts import Darts
 from tenas_jax.spaces.genotype import Genotype
 from tenas_jax.spaces.nas_bench_201 import NasBench201
 from tenas_jax.spaces.space import Space
 
-__all__ = ["SPACES", "Darts", "Genotype", "NasBench201", "Space", "get"]
+__all__ = ["SPACES", "AsVit", "Darts", "Genotype", "NasBench201", "Space", "get"]
 
-SPACES: dict[str, Space] = {space.name: space for space in (NasBench201(), Darts())}
+SPACES: dict[str, Space] = {space.name: space for space in (NasBench201(), Darts(), AsVit())}
 
 
 def get(name: str) -> Space:

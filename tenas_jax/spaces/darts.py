@@ -108,6 +108,11 @@ class Darts(Space):
                 )
         return array
 
+    @property
+    def options(self) -> np.ndarray:
+        """bool [2, 14, 8]: all but `none`, which stands for an edge that is not chosen."""
+        return super().options & (np.array(self.operations) != "none")
+
     def to_mask(self, arch: np.ndarray) -> np.ndarray:
         """The uint8 mask [2, 14, 8], zeros on the edges that are not chosen."""
         mask = super().to_mask(arch)

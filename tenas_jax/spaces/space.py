@@ -5,14 +5,17 @@ array [cells, edges, operations] of 0 and 1, with one 1 in each row for an archi
 number of them for a supernet. A space knows nothing of networks.
 
 A new cell space is one new file: a subclass that sets the four attributes and writes `parse`,
-`to_string` and `canonical`. A space that forbids some combinations also overrides `size`, `index`,
-`from_index`, `sample`, `neighbours` and `check`, which take every combination to be valid, and if
-its masks may have empty rows `to_mask`, `from_mask` and `is_single`.
+`to_string` and `canonical`. A space that forbids some combinations also overrides `options`,
+`size`, `index`, `from_index`, `sample`, `neighbours` and `check`, which take every combination to
+be valid, and if its masks may have empty rows `to_mask`, `from_mask` and `is_single`. A space whose
+choices are no operations, such as kernel sizes, calls each an edge and its values operations; where
+they make no graph it overrides `table`, and reports show that instead.
 """
 
 import abc
 import operator
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -31,6 +34,7 @@ class Space(abc.ABC):
       cells: how many masks an architecture has, one a kind of cell.
       cell_names: what each kind is called, where there are several.
       inputs_per_node: how many edges into a node are chosen; None where all are.
+      has_supernet: whether several operations of an edge can be run side by side.
     """
 
     name: str
@@ -39,10 +43,18 @@ class Space(abc.ABC):
     cells: int = 1
     cell_names: tuple[str, ...] = ()
     inputs_per_node: int | None = None
+    has_supernet: bool = True
 
     @abc.abstractmethod
     def parse(self, string: str) -> np.ndarray:
         """The int8 [cells, edges] architecture that `string` writes; `UserError` if none."""
+
+    def parse_sized(self, string: str) -> tuple[np.ndarray, dict[str, Any]]:
+        """What `parse` gives, and the size fields of the derived network that `string` writes too.
+
+        Only a space whose strings may hold sizes gives any.
+        """
+        return self.parse(string), {}
 
     @abc.abstractmethod
     def to_string(self, arch: np.ndarray) -> str:
@@ -56,6 +68,11 @@ class Space(abc.ABC):
     def mask_shape(self) -> tuple[int, int, int]:
         """(cells, edges, operations)."""
         return self.cells, len(self.edges), len(self.operations)
+
+    @property
+    def options(self) -> np.ndarray:
+        """bool, of shape `mask_shape`: the operations that an edge may have, if it is chosen."""
+        return np.ones(self.mask_shape, bool)
 
     @property
     def size(self) -> int:
@@ -163,6 +180,13 @@ class Space(abc.ABC):
             f"{self.edge_name(cell, row)}: {self._row_text(mask[cell, row])}"
             for cell, row in np.ndindex(mask.shape[:2])
         )
+
+    def table(self, mask: np.ndarray, **sizes: Any) -> tuple[list[str], list[list]] | None:
+        """Header and rows that show a mask of a space without graphs; None where it has them.
+
+        `sizes` are the fields that `parse_sized` gives.
+        """
+        return None
 
     def cell_name(self, cell: int) -> str:
         """A kind of cell in words."""

@@ -10,16 +10,17 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from tenas_jax.data import Images
 from tenas_jax.draws import on_devices
 from tenas_jax.errors import UserError, shorten
-from tenas_jax.networks.derived import count_macs
 from tenas_jax.records import Workdir
+from tenas_jax.train import coarse
 from tenas_jax.train.card import Card
 from tenas_jax.train.checkpoints import Checkpoints
-from tenas_jax.train.epoch_records import recorded_epochs
+from tenas_jax.train.epoch_records import epoch_record, recorded_epochs
 from tenas_jax.train.evaluate import Evaluation, evaluator
 from tenas_jax.train.hooks import Hooks
 from tenas_jax.train.optimisers import optimiser, schedule
+from tenas_jax.train.programs import Programs
 from tenas_jax.train.recipe import Recipe
-from tenas_jax.train.step import AXIS, GOOD, State, initial_state, train_step
+from tenas_jax.train.step import AXIS, GOOD, State, initial_state
 
 LOOK_EVERY = 20  # steps between two looks at the loss on accelerators, which work ahead
 
@@ -37,7 +38,8 @@ class Training:
         steps_per_epoch: whole batches that the training images give.
         steps: of the whole training.
         multiply_adds: of the network for one image.
-        compile_seconds: spent compiling the step.
+        multiply_adds_trained: forward, for all images that the whole training sees.
+        multiply_adds_saved: the share that coarse tokens save of what they would be without any.
     """
 
     def __init__(
@@ -61,10 +63,11 @@ class Training:
             devices: what to spread batches over; all there are by default.
 
         Raises:
-            UserError: images that do not fit the network, a batch that is larger than the data or
-                that the devices cannot share, a bad seed, an unknown optimiser.
+            UserError: images that do not fit the network, with coarse tokens too, or a network that
+                has no tokens to be coarse; a batch that is larger than the data or that the devices
+                cannot share; a bad seed, an unknown optimiser.
         """
-        self.card, self.recipe, self.compile_seconds = card, recipe, 0.0
+        self.card, self.recipe = card, recipe
         self._train, self._test, self._seed = train, test, seed
         self._mesh = Mesh(np.array(devices or jax.devices()), (AXIS,))
         self._check()
@@ -73,10 +76,21 @@ class Training:
         self._optimiser = optimiser(recipe, self.steps)
         self._schedule = schedule(recipe, self.steps)
         self._module = card.module(recipe.dtype)
-        self.multiply_adds = count_macs(self._module, card.image_shape)
+        self._by_factor = coarse.multiply_adds(self._module, card.image_shape, recipe.coarse)
+        self.multiply_adds = self._by_factor[1]
+        self.multiply_adds_trained, self.multiply_adds_saved = coarse.trained(
+            self._by_factor, recipe.coarse, recipe.epochs, self.steps_per_epoch * recipe.batch_size
+        )
         self._evaluate = evaluator(self._module, card, self._mesh, recipe.batch_size)
         self._look_every = 1 if self._mesh.devices.flat[0].platform == "cpu" else LOOK_EVERY
-        self._program = None
+        self._programs = Programs(
+            self._module, recipe, self._optimiser, card, self._mesh, self.steps_per_epoch
+        )
+
+    @property
+    def compile_seconds(self) -> float:
+        """Seconds spent compiling steps so far."""
+        return self._programs.compile_seconds
 
     def initial(self) -> State:
         """The state before the first step, on all devices."""
@@ -144,10 +158,10 @@ class Training:
         key = jax.random.fold_in(jax.random.key(self._seed), 1)
         key = jax.device_put(key, replicated)
         rate = on_devices(np.float32(self.recipe.drop_path_at(epoch)), self._mesh)
-        every = hooks.checkpoint_every
+        factor, every = self.recipe.coarse_at(epoch), hooks.checkpoint_every
         for indices in self._order(epoch)[done:]:
             args = (state, data, on_devices(indices, self._mesh, AXIS), key, rate)
-            state = self._step(*args)
+            state = self._programs.step(factor, *args)
             step, done = step + 1, done + 1
             last = done == self.steps_per_epoch
             due = bool(every) and step % every == 0 and not last
@@ -157,18 +171,6 @@ class Training:
             if due:
                 checkpoints.save(step, state)
         return state, step
-
-    def _step(self, *args) -> State:
-        """One step, by the program that the first call compiles."""
-        if self._program is None:
-            begun = time.perf_counter()
-            step = train_step(
-                self._module, self.recipe, self._optimiser, self.card, self._mesh,
-                self.steps_per_epoch,
-            )  # fmt: skip
-            self._program = step.lower(*args).compile()
-            self.compile_seconds = time.perf_counter() - begun
-        return self._program(*args)
 
     def _order(self, epoch: int) -> np.ndarray:
         """Which images each step of an epoch takes, int32 [steps_per_epoch, batch_size]."""
@@ -199,34 +201,20 @@ class Training:
         return epoch % self.recipe.evaluate_every == 0 or epoch == self.recipe.epochs
 
     def _record(
-        self,
-        state: State,
-        step: int,
-        evaluation: Evaluation | None,
-        seconds: float,
-        images: int,
+        self, state: State, step: int, evaluation: Evaluation | None, seconds: float, images: int
     ) -> dict:
-        """The line of an epoch that ends with `step`.
-
-        `train_loss` is what was minimised, with smoothing and the auxiliary head's share, and
-        `train_top1` that of augmented images, both while the weights changed; `seconds` and
-        `images_per_second` are of this start alone where an epoch was begun in another.
-        """
-        sums = jax.tree.map(float, state["rest"]["sums"])
-        epoch = step // self.steps_per_epoch
-        shown = evaluation if self._is_evaluated(epoch) else None
-        return {
-            "epoch": epoch,
-            "step": step,
-            "train_loss": sums["loss"] / self.steps_per_epoch,
-            "train_top1": sums["correct"] / (self.steps_per_epoch * self.recipe.batch_size),
-            "test_loss": shown.loss if shown else None,
-            "test_top1": shown.top1 if shown else None,
-            "test_top5": shown.top5 if shown else None,
-            "learning_rate": float(self._schedule(step - 1)),
-            "seconds": seconds,
-            "images_per_second": images / seconds if seconds else None,
-        }
+        """The line of an epoch that ends with `step`."""
+        evaluated = self._is_evaluated(step // self.steps_per_epoch)
+        return epoch_record(
+            state,
+            self.recipe,
+            self.steps_per_epoch,
+            evaluation=evaluation if evaluated else None,
+            learning_rate=float(self._schedule(step - 1)),
+            seconds=seconds,
+            images=images,
+            multiply_adds=self._by_factor,
+        )
 
     def _on_devices(self, images: Images) -> dict:
         """Raw images and int32 labels, on every device."""

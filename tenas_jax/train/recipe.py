@@ -8,6 +8,7 @@ from typing import Any
 import jax.numpy as jnp
 
 from tenas_jax.errors import UserError, lookup, shorten, unknown
+from tenas_jax.train.coarse import Stages, checked_stages, factor_at
 
 DTYPES = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
 
@@ -46,6 +47,9 @@ FIELDS = {
     "label_smoothing": (_fraction, "a number from 0 to below 1"),
     "auxiliary_weight": _number(),
     "drop_path": (_fraction, "a number from 0 to below 1"),
+    "drop_path_rises": (_boolean, "True, False"),
+    "mixup": _number(),
+    "cutmix": _number(),
     "flip": (_boolean, "True, False"),
     "pad": _whole(0),
     "cutout": _whole(0),
@@ -69,10 +73,17 @@ class Recipe:
         clip_norm: the global norm that gradients are scaled down to; None leaves them.
         label_smoothing: the share of a label that is spread over all classes.
         auxiliary_weight: of the auxiliary head's loss, where the network has one.
-        drop_path: probability of dropping a branch in the last epoch; it rises from 0 by the epoch.
+        drop_path: probability of dropping a branch, at its highest.
+        drop_path_rises: whether it rises from 0 by the epoch, as in DARTS's program, or is the same
+            in all epochs, as for transformers, where it differs by block.
         flip: whether images are flipped left to right with chance 1/2.
         pad: zeros around an image before it is cropped back at random; 0: no crops.
         cutout: side of the square that is erased from each normalised image; 0: none.
+        mixup: α of the Beta distribution of the weights with which images of a batch are mixed;
+            0: none. Where `cutmix` is above 0 too, each batch has one of them with chance 1/2.
+        cutmix: α of that of the share that a box of another image leaves; 0: none.
+        coarse: (factor, epochs) of each stage of coarse tokens, the first of a training of a vision
+            transformer, with falling factors; after them tokens are as they will be used.
         dtype: of the computation, "float32" or "bfloat16"; parameters are float32.
         evaluate_every: epochs from one evaluation to the next; the last one always has one.
 
@@ -91,9 +102,13 @@ class Recipe:
     label_smoothing: float = 0.0
     auxiliary_weight: float = 0.0
     drop_path: float = 0.0
+    drop_path_rises: bool = True
     flip: bool = True
     pad: int = 4
     cutout: int = 0
+    mixup: float = 0.0
+    cutmix: float = 0.0
+    coarse: Stages = ()
     dtype: str = "float32"
     evaluate_every: int = 1
 
@@ -103,6 +118,7 @@ class Recipe:
             if not passes(value):
                 raise UserError(f"{name} is {shorten(value)}; valid: {valid}")
         lookup("dtype", DTYPES, self.dtype)
+        object.__setattr__(self, "coarse", checked_stages(self.coarse, self.epochs))
         if self.warmup_epochs >= self.epochs:
             raise UserError(
                 f"warmup_epochs is {self.warmup_epochs}; valid: less than the {self.epochs} epochs"
@@ -126,4 +142,10 @@ class Recipe:
 
     def drop_path_at(self, epoch: int) -> float:
         """The probability of dropping a branch in an epoch, the first of which is 0."""
+        if not self.drop_path_rises:
+            return self.drop_path
         return self.drop_path * epoch / self.epochs
+
+    def coarse_at(self, epoch: int) -> int:
+        """How many times larger the sides of tokens are in an epoch, the first of which is 0."""
+        return factor_at(self.coarse, epoch)

@@ -18,6 +18,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from tenas_jax.networks.lazy_init import lazy_init
 from tenas_jax.train.augmentation import crop, cutout, flip
 from tenas_jax.train.card import Card
+from tenas_jax.train.mixing import Mixed, mix, mixed_loss
 from tenas_jax.train.recipe import Recipe
 
 AXIS = "data"
@@ -68,6 +69,8 @@ def train_step(
     card: Card,
     mesh: Mesh,
     steps_per_epoch: int,
+    *,
+    coarse: int = 1,
 ) -> Callable[[State, dict, jax.Array, jax.Array, jax.Array], State]:
     """The jitted function of one step.
 
@@ -78,6 +81,7 @@ def train_step(
         card: has the moments that images are normalised with.
         mesh: the devices.
         steps_per_epoch: after so many the sums start anew.
+        coarse: how many times larger the sides of tokens are, of a network that has any.
 
     Returns:
         `(state, data, indices, key, drop_path) -> state`, with data `{"images", "labels"}`, indices
@@ -85,13 +89,15 @@ def train_step(
         dropping a branch, float32 []. The state given is used up.
     """
     whole, split = (NamedSharding(mesh, spec) for spec in (PartitionSpec(), PartitionSpec(AXIS)))
+    tokens = {} if coarse == 1 else {"coarse": coarse}
 
     def step(state: State, data: dict, indices: jax.Array, key: jax.Array, drop_path: jax.Array):
         weights, rest = state["weights"], state["rest"]
-        keys = jax.random.split(jax.random.fold_in(key, rest["step"]), 3)
+        keys = jax.random.split(jax.random.fold_in(key, rest["step"]), 4)
         images = jax.lax.with_sharding_constraint(data["images"][indices], split)
         labels = jax.lax.with_sharding_constraint(data["labels"][indices], split)
         images = augment(keys[0], images, card, recipe)
+        mixed = mix_batch(keys[3], images, labels, recipe)
         rngs = {"drop_path": keys[1], "dropout": keys[2]}
         # A network that never drops is not asked for the random numbers of it.
         rate = drop_path if recipe.drop_path else 0.0
@@ -99,11 +105,12 @@ def train_step(
         def loss_of(params):
             variables = {"params": params, "batch_stats": weights["batch_stats"]}
             (logits, auxiliary), changed = module.apply(
-                variables, images, train=True, drop_path=rate, rngs=rngs, mutable=["batch_stats"]
-            )
-            loss = mean_loss(logits, labels, recipe.label_smoothing)
+                variables, mixed.images, train=True, drop_path=rate, rngs=rngs,
+                mutable=["batch_stats"], **tokens,
+            )  # fmt: skip
+            loss = batch_loss(logits, mixed, recipe.label_smoothing)
             if auxiliary is not None and recipe.auxiliary_weight:
-                more = mean_loss(auxiliary, labels, recipe.label_smoothing)
+                more = batch_loss(auxiliary, mixed, recipe.label_smoothing)
                 loss = loss + recipe.auxiliary_weight * more
             return loss, (logits, changed.get("batch_stats", {}))
 
@@ -112,7 +119,7 @@ def train_step(
         )
         updates, opt_state = optimiser.update(gradients, rest["opt_state"], weights["params"])
         params = optax.apply_updates(weights["params"], updates)
-        correct = (logits.argmax(-1) == labels).sum(dtype=jnp.int32)
+        correct = (logits.argmax(-1) == mixed.larger).sum(dtype=jnp.int32)
         sums = _add(rest["sums"], rest["step"], loss, correct, steps_per_epoch)
         return {
             "weights": {"params": params, "batch_stats": batch_stats},
@@ -138,6 +145,18 @@ def augment(key: jax.Array, images: jax.Array, card: Card, recipe: Recipe) -> ja
     images = crop(keys[0], images, recipe.pad)
     images = flip(keys[1], images) if recipe.flip else images
     return cutout(keys[2], card.normalise(images, unit), recipe.cutout)
+
+
+def mix_batch(key: jax.Array, images: jax.Array, labels: jax.Array, recipe: Recipe) -> Mixed:
+    """Augmented images and their labels, mixed where the recipe asks for it."""
+    if recipe.mixup or recipe.cutmix:
+        return mix(key, images, labels, recipe.mixup, recipe.cutmix)
+    return Mixed(images, labels)
+
+
+def batch_loss(logits: jax.Array, mixed: Mixed, smoothing: float) -> jax.Array:
+    """`mean_loss` with the labels of a batch, of mixed ones by their shares."""
+    return mixed_loss(lambda labels: mean_loss(logits, labels, smoothing), mixed)
 
 
 def mean_loss(logits: jax.Array, labels: jax.Array, smoothing: float) -> jax.Array:

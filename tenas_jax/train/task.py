@@ -9,9 +9,10 @@ from typing import Any
 from tenas_jax import data, spaces
 from tenas_jax.data import Images
 from tenas_jax.errors import UserError, shorten, unknown
-from tenas_jax.json_values import read_object
+from tenas_jax.found import RESULT, found_by
+from tenas_jax.json_values import plain
 from tenas_jax.networks.derived import size_fields
-from tenas_jax.records import Workdir, folder
+from tenas_jax.records import folder
 from tenas_jax.summaries import check_tensorboard
 from tenas_jax.train.card import Card
 from tenas_jax.train.loop import Training
@@ -22,19 +23,23 @@ TASK = ("space", "arch", "network", "seed", "data", "split", "test_split", "data
         "limit", "test_limit", "checkpoint_every", "tensorboard", "cpu_devices")  # fmt: skip
 # What does not change what is asked for.
 IGNORED = ("data_dir", "checkpoint_every", "tensorboard", "cpu_devices")
+# What trainings did before configs had these fields.
+ADDED = {"mixup": 0.0, "cutmix": 0.0, "drop_path_rises": True, "coarse": ()}
 RECIPE = tuple(field.name for field in dataclasses.fields(Recipe))
-RESULT = "result.json"  # of a search, and of a training
 
 
 def checked(config: Mapping[str, Any], from_search: str | None = None) -> dict[str, Any]:
     """A config with every field looked at, and the architecture as its space writes it.
+
+    Sizes that the architecture's string holds become fields of `network`.
 
     Args:
         config: has the fields `TASK` and those of a recipe.
         from_search: the workdir of a finished search whose result is trained, instead of `arch`.
 
     Raises:
-        UserError: a field is unknown, missing or bad; no architecture, or two different ones.
+        UserError: a field is unknown, missing or bad; no architecture, or two different ones; sizes
+            that are not those of `network`.
     """
     for name in config:
         if name not in TASK + RECIPE:
@@ -54,33 +59,27 @@ def checked(config: Mapping[str, Any], from_search: str | None = None) -> dict[s
         raise UserError(f"checkpoint_every is {shorten(every)}; valid: whole numbers from 1, None")
     check_tensorboard(config["tensorboard"])
     space = spaces.get(config["space"])
-    texts = [] if config["arch"] is None else [config["arch"]]
+    texts = [config["arch"]] if config["arch"] else []  # "" takes back what a config file says
     if from_search is not None:
         texts.append(found_by(from_search, space.name))
-    archs = {space.to_string(space.parse(text)) for text in texts}
-    if not archs:
+    if not texts:
         raise UserError("what to train is not said: give --config.arch=ARCH or --from_search=DIR")
-    if len(archs) > 1:
+    found = [space.parse_sized(text) for text in texts]
+    archs, sizes = [space.to_string(arch) for arch, _ in found], [size for _, size in found]
+    if archs != archs[:1] * len(archs) or sizes != sizes[:1] * len(sizes):
         raise UserError(f"config.arch is not what was found in {from_search}; give one of the two")
-    return {**config, "arch": archs.pop()}
+    return {**config, "arch": archs[0], "network": _sized(network, sizes[0])}
 
 
-def found_by(workdir: str | os.PathLike, space: str) -> str:
-    """The architecture that a finished search has found.
-
-    Raises:
-        UserError: `workdir` holds no search, one that is not finished, or one of another space.
-    """
-    record = Workdir.read(workdir)
-    if "strategy" not in record.config:
-        raise UserError(f"the run in {record.path} is no search")
-    other = record.config.get("space")
-    if other != space:
-        raise UserError(f"the search in {record.path} is of {other}, the config's space is {space}")
-    result = read_object(record.path / RESULT)
-    if result is None or not isinstance(result.get("arch"), str):
-        raise UserError(f"the search in {record.path} is not finished; start it again to go on")
-    return result["arch"]
+def _sized(network: Mapping[str, Any], sizes: Mapping[str, Any]) -> dict[str, Any]:
+    """Size fields with those of an architecture's string; `UserError` where they differ."""
+    for name, value in sizes.items():
+        if name in network and plain(network[name]) != value:
+            raise UserError(
+                f"the architecture says that {name} is {value}, config.network {network[name]}; "
+                f"give one of the two"
+            )
+    return {**network, **sizes}
 
 
 def load_images(config: Mapping[str, Any]) -> tuple[Images, Images]:

@@ -143,6 +143,10 @@ def test_a_workdir_of_another_training_is_refused(commands, flags, whole):
         ([f"--config.arch={ARCH}", "--config.epoch=3"], ["unknown config field 'epoch'"]),
         ([f"--config.arch={ARCH}", "--config.batch_size=25"], ["24 images", "25"]),
         ([f"--config.arch={ARCH}", "--config.size=10"], ["10 x 10", "multiples of 4"]),
+        (
+            [f"--config.arch={ARCH}", "--config.coarse=((2, 1),)"],
+            ["coarse is ((2, 1),)", "no vision transformer"],
+        ),
     ],
 )
 def test_a_mistake_is_one_line(commands, place, flags, changes, words):

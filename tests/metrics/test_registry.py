@@ -17,10 +17,15 @@ EXPECTED = {
     "condition_number": (False, "ntk", False, "floating", True),
     "linear_regions": (True, "thin", False, "integer", False),
     "kernel_regression": (False, "ntk", True, "floating", True),
+    "length_distortion": (True, "curve", False, "floating", False),
+    "gauss_length": (True, "curve", False, "floating", False),
+    "extrinsic_curvature": (True, "curve", False, "floating", False),
 }
 N = 6
 KEY = jax.random.key(0)
 pytestmark = pytest.mark.usefixtures("quick_compilation")
+
+CURVES = {name for name, expected in EXPECTED.items() if expected[1] == "curve"}
 
 by_name = pytest.mark.parametrize("name", EXPECTED)
 
@@ -59,7 +64,10 @@ def test_what_is_said_of_it(name):
     entry = metric(name)
     higher, variant, labels, _, _ = EXPECTED[name]
     assert (entry.higher_is_better, entry.variant, entry.labels) == (higher, variant, labels)
-    assert all(entry.variant in variants for variants in NETWORKS.values())
+    without = {space for space, variants in NETWORKS.items() if entry.variant not in variants}
+    assert without == ({"as_vit"} if name == "linear_regions" else set())  # it has no ReLU
+    assert entry.forward == (name in CURVES)
+    assert ("curve_points" in entry.options) == (name in CURVES)
     assert "arXiv:" in entry.reference
     assert 1 <= entry.min_images <= N
 
@@ -111,10 +119,14 @@ def test_what_it_needs_beside_the_network_is_said(name):
 
 @by_name
 def test_images_and_parameters_decide(name):
-    """A metric of a batch is not a constant."""
+    """A metric of a batch is not a constant; that of a curve is one of the parameters alone."""
     network, params, batch = make()
     fn = jax.jit(metric(name).fn)
     first, _ = value_and_flag(fn(network, params, batch, KEY))
+    if name in CURVES:
+        others = network.init(jax.random.key(1), batch.images)
+        assert value_and_flag(fn(network, others, batch, KEY))[0] != first
+        return
     same = batch.replace(images=batch.images.at[1:].set(batch.images[:1]))
     value, flag = value_and_flag(fn(network, params, same, KEY))
     # one image N times: a kernel of rank one, and one region

@@ -17,6 +17,7 @@ EXPECTED = {
     "kaiming_normal_fan_out": (lambda fan_in, fan_out: 2 / fan_out, False),
     "xavier_normal": (lambda fan_in, fan_out: 2 / (fan_in + fan_out), False),
     "lecun_normal": (lambda fan_in, fan_out: 1 / fan_in, False),
+    "small_normal": (lambda fan_in, fan_out: 4e-4, False),
 }
 # a convolution's kernel and a dense one, with fan in and fan out
 SHAPES = {(3, 3, 20, 80): (180, 720), (400, 50): (400, 50)}

@@ -8,7 +8,7 @@ from flax import traverse_util
 
 from tenas_jax.errors import UserError
 from tenas_jax.metrics.relu_patterns import relu_inputs
-from tenas_jax.networks import NETWORKS, NasBench201, Network, variant
+from tenas_jax.networks import NETWORKS, NasBench201, Network, Scoring, variant
 from tenas_jax.networks.layers import convolve, normalise
 from tenas_jax.networks.nas_bench_201 import EDGES, Cell
 from tenas_jax.networks.pooling import average_pool_3x3
@@ -75,22 +75,23 @@ def test_edges_and_operations_are_those_of_the_space():
 def test_every_space_has_its_networks():
     assert set(NETWORKS) == set(SPACES)
     for name, variants in NETWORKS.items():
-        assert set(variants) == {"ntk", "thin"}
-        space = SPACES[name]
-        mask = jnp.ones((space.cells, len(space.edges), len(space.operations)))
+        thin = {"thin"} if SPACES[name].has_supernet else set()
+        assert set(variants) == {"ntk", "curve"} | thin
+        mask = jnp.ones(SPACES[name].mask_shape)
         for v in variants.values():
             side, channels = (3, 1) if v.patches else (2 * v.side_multiple, 3)
-            network = Network(v.build(classes=7, initialiser="lecun_normal", form="plain"), mask)
+            module = v.build(classes=7, initialiser="lecun_normal")
+            network = Scoring(v, module).network(mask)
             images = jax.ShapeDtypeStruct((5, side, side, channels), jnp.float32)
             params = jax.eval_shape(lambda n=network, i=images: n.init(KEY, i))
-            logits = jax.eval_shape(lambda p, x, n=network: n(p, x), params, images)
-            assert logits.shape == (5, 7)
+            out = jax.eval_shape(lambda p, x, n=network: n(p, x), params, images)
+            assert out.shape == (5, 7 if SPACES[name].has_supernet else 256)  # or features
 
 
 def test_unknown_names_are_one_clear_line():
     with pytest.raises(UserError, match="unknown space 'nas_bench_101'.*did you mean"):
         variant("nas_bench_101", "ntk")
-    with pytest.raises(UserError, match="unknown network variant 'wide'.*ntk, thin"):
+    with pytest.raises(UserError, match="unknown network variant 'wide'.*ntk, thin, curve"):
         variant("nas_bench_201", "wide")
     network = Network(NasBench201(initialiser="kaiming"), jnp.asarray(SUPERNET))
     with pytest.raises(UserError, match="unknown initialiser 'kaiming'"):

@@ -3,6 +3,7 @@
 import pytest
 
 from tenas_jax import spaces
+from tenas_jax.spaces.as_vit_sizes import Sizes, join
 
 METRICS = ("condition_number", "linear_regions", "kernel_regression")
 # Of four architectures of NAS-Bench-201, of which the second has a bad kernel.
@@ -51,6 +52,34 @@ def learned():
         return state | changes
 
     return learned
+
+
+TOPOLOGY = "8,2,3|4,1,2|4,1,4|4,1,6|32"
+# (blocks, width, parameters, κ, length distortion, sum of ranks) of the candidates of two steps; of
+# each step the one at the place beside them is taken.
+STEPS = (
+    (1, [((1, 2, 1, 1), 36, 1_250_000, 80.0, 1.5, 4), ((2, 1, 1, 1), 32, 1_500_000, 40.0, 3.0, 2),
+         ((1, 1, 1, 2), 36, 2_000_000, None, 2.0, 5)]),
+    (0, [((2, 1, 1, 2), 32, 3_000_000, None, 4.0, 3), ((2, 2, 1, 1), 36, 4_000_000, 60.0, 2.5, 3)]),
+)  # fmt: skip
+
+
+def candidate(depths, width, parameters, kappa, distortion, rank_sum) -> dict:
+    """As a growth's history has it."""
+    metrics = {"condition_number": kappa, "length_distortion": distortion}
+    string, sizes = join(TOPOLOGY, Sizes(depths, width)), [*depths, width]
+    own = {"string": string, "sizes": sizes, "parameters": parameters}
+    return {**own, **metrics, "rank_sum": rank_sum}
+
+
+@pytest.fixture
+def grown() -> list[dict]:
+    """The history of a growth by κ and length distortion; of two steps one has a bad κ."""
+    history = []
+    for chosen, others in STEPS:
+        candidates = [candidate(*other) for other in others]
+        history.append({**candidates[chosen], "chosen": chosen, "candidates": candidates})
+    return history
 
 
 def shown_texts(figure):

@@ -60,6 +60,56 @@ def test_several_cells_have_their_names():
     assert "normal" in words(normal) and "reduce" in words(reduce)
 
 
+def drawn_rows(figure) -> list[list[str]]:
+    """The texts of a drawn table, row by row and from left to right."""
+    places = {
+        (-t.get_position()[1], t.get_position()[0]): t.get_text() for t in figure.axes[0].texts
+    }
+    rows = sorted({y for y, _ in places}, reverse=True)
+    return [[text for (y, _), text in sorted(places.items()) if y == row] for row in rows]
+
+
+def test_a_topology_is_drawn_as_a_table():
+    space = spaces.get("as_vit")
+    arch, sizes = space.parse_sized("8,2,3,5|4,1,2,2|4,1,4,5|4,1,6,2|32,180")
+    figure = cell_picture(space.to_mask(arch), space, **sizes).figure
+    assert drawn_rows(figure) == [
+        ["stage", "kernel K", "split S", "expansion E", "heads", "blocks", "width"],
+        ["1", "8", "2", "3", "4", "5", "180"],
+        ["2", "4", "1", "2", "8", "2", "360"],
+        ["3", "4", "1", "4", "16", "5", "720"],
+        ["4", "4", "1", "6", "32", "2", "1024"],
+    ]
+
+
+def test_several_choices_are_listed():
+    space = spaces.get("as_vit")
+    figure = cell_picture(space.supernet(), space).figure
+    assert drawn_rows(figure)[1] == ["1", "4, 5, 6, 7, 8", "2, 4, 8", "2, 3, 4, 5, 6", "2, 4, 8"]
+    assert drawn_rows(figure)[4] == ["4", "2, 3, 4", "1", "2, 3, 4, 5, 6", "16, 32, 64"]
+
+
+def test_names_in_a_table_do_not_meet():
+    space = spaces.get("as_vit")
+    figure = cell_picture(space.supernet(), space, depths=[1, 1, 1, 1], hidden=8).figure
+    boxes = [t.get_window_extent() for t in figure.axes[0].texts]
+    width, height = figure.bbox.size
+    for i, box in enumerate(boxes):
+        assert 0 <= box.x0 and box.x1 <= width and 0 <= box.y0 and box.y1 <= height
+        assert not any(box.overlaps(other) for other in boxes[i + 1 :])
+
+
+@pytest.mark.parametrize("name", spaces.SPACES)
+def test_every_space_has_a_picture(name):
+    """Of a graph or of a table: a space says which by what its `table` gives."""
+    space = spaces.get(name)
+    mask = space.to_mask(space.sample(np.random.default_rng(0)))
+    texts = {text for axes in cell_picture(mask, space).figure.axes for text in words(axes)}
+    made = space.table(mask)
+    assert texts if made is None else {str(c) for row in made[1] for c in row} <= texts
+    assert (made is None) == (name in NAMES)
+
+
 def test_what_is_no_mask():
     space = spaces.get("nas_bench_201")
     with pytest.raises(UserError, match="a mask of nas_bench_201 has shape"):

@@ -4,6 +4,7 @@ import json
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from tenas_jax.errors import UserError
@@ -36,8 +37,9 @@ def finished(tmp_path, capsys):
     )
     recipe = Recipe(epochs=3, batch_size=4, learning_rate=0.1)
     training = SimpleNamespace(
-        card=card, recipe=recipe, steps=30, multiply_adds=1234567, compile_seconds=4.0
-    )
+        card=card, recipe=recipe, steps=30, multiply_adds=1234567, compile_seconds=4.0,
+        multiply_adds_trained=2469134000, multiply_adds_saved=0.375,
+    )  # fmt: skip
     params = {"stem": np.zeros((3, 5)), "auxiliary": np.zeros(1000)}
     state = {"weights": {"params": params}}
     evaluation = Evaluation(0.75, 22 / 30, 1.0, CONFUSION)
@@ -59,6 +61,7 @@ def test_the_result_is_written_printed_and_drawn(finished):
         "architecture    |none~0|",
         "test top-1      73.33 % of 30 images",
         "multiply-adds   1,234,567 an image",
+        "in training     2,469,134,000 multiply-adds forward, 37.5 % saved by coarse tokens",
         "trained         3 epochs, 30 steps in 6 s, and 4 s compiling",
         "taken for       owl for cat, 5 of 10",
     ):
@@ -70,6 +73,15 @@ def test_a_finished_training_is_shown_again(finished, capsys):
     folder, result, printed = finished
     assert show_result(Workdir.read(folder)) == result
     assert capsys.readouterr().out == printed
+
+
+def test_a_result_without_coarse_tokens_does_not_speak_of_them(finished):
+    _, result, _ = finished
+    older = {k: v for k, v in result.items() if not k.startswith("multiply_adds_")}
+    assert "coarse" in training_text(result, records_of(3))
+    for found in (older, {**result, "multiply_adds_saved": 0.0}):
+        text = training_text(found, records_of(3))
+        assert "coarse" not in text and "1,234,567 an image" in text
 
 
 @pytest.mark.parametrize("text", ["{}", '{"top1": 0.5}', "nonsense"])
@@ -106,7 +118,7 @@ def results_of(*top1):
 
 
 def test_a_comparison_is_with_the_mean_of_the_random_ones(tmp_path, capsys):
-    with Workdir.open(tmp_path, {}) as workdir:
+    with Workdir.open(tmp_path, {"data": "cifar10"}) as workdir:
         found = write_comparison(results_of(0.8, 0.7, 0.85, 0.6), workdir)
     assert json.loads((tmp_path / "result.json").read_text()) == found
     assert found["random_mean"] == pytest.approx(2.15 / 3)
@@ -116,6 +128,16 @@ def test_a_comparison_is_with_the_mean_of_the_random_ones(tmp_path, capsys):
     assert "random          71.67 % ± 12.58, mean of 3" in printed
     assert "found           +8.33 points, better than 2" in printed
     assert all(f"|random-{i}|" in printed and f"1,00{i}" in printed for i in range(3))
+
+
+def test_a_comparison_is_a_table_of_accuracies_too(tmp_path):
+    with Workdir.open(tmp_path, {"data": "there/tiny.npz"}) as workdir:
+        found = write_comparison(results_of(0.8, 0.7, 0.85), workdir)
+    table = pd.read_csv(tmp_path / "accuracies.csv")
+    assert list(table.columns) == ["arch", "parameters", "tiny_test"]
+    assert table["arch"].tolist() == list(found["archs"].values())
+    assert table["tiny_test"].tolist() == pytest.approx([80, 70, 85])
+    assert (tmp_path / "archs.txt").read_text().split() == table["arch"].tolist()
 
 
 def test_a_lead_may_be_negative_and_one_has_no_deviation(tmp_path):

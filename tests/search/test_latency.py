@@ -13,7 +13,11 @@ from tenas_jax.networks.derived import DERIVED
 from tenas_jax.search.latency import LATENCIES, RUNS, Stopwatch, read_size
 
 SPACE = spaces.get("nas_bench_201")
-SMALL = {"nas_bench_201": dict(channels=2, depth=1), "darts": dict(channels=2, depth=1)}
+SMALL = {
+    "nas_bench_201": dict(channels=2, depth=1),
+    "darts": dict(channels=2, depth=1),
+    "as_vit": dict(hidden=8),
+}
 ARCHS = SPACE.sample(np.random.default_rng(0), 3)
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")

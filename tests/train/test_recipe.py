@@ -1,12 +1,15 @@
 """Recipes: the values of the papers, and the values that are refused."""
 
+import dataclasses
 import importlib
 import re
 from pathlib import Path
 
 import pytest
 
+from tenas_jax import spaces
 from tenas_jax.errors import UserError
+from tenas_jax.networks.as_vit import check_sides
 from tenas_jax.train import Recipe
 from tenas_jax.train.task import RECIPE, TASK, checked
 
@@ -20,6 +23,7 @@ ARCHS = {
     " ('skip_connect', 1), ('skip_connect', 0), ('skip_connect', 1), ('skip_connect', 0),"
     " ('skip_connect', 1), ('skip_connect', 0), ('skip_connect', 1)],"
     " reduce_concat=[2, 3, 4, 5])",
+    "as_vit": None,  # its configs have one
 }
 
 
@@ -31,7 +35,7 @@ def config(name):
 def test_every_config_is_valid_and_has_the_same_fields(name):
     fields = config(name)
     assert sorted(fields) == sorted(TASK + RECIPE)
-    checked({**fields, "arch": ARCHS[fields["space"]]})
+    checked({**fields, "arch": fields["arch"] or ARCHS[fields["space"]]})
 
 
 def test_every_field_has_a_comment_in_its_line():
@@ -65,9 +69,28 @@ def test_the_recipe_of_darts():
     assert {name: found[name] for name in expected} == expected
 
 
+def test_the_architecture_of_as_vit_large():
+    """Chen et al. 2022, arXiv:2202.11921: 8,2,3,5|4,1,2,2|4,1,4,5|4,1,6,2|32,180."""
+    found = checked(config("train_as_vit_imagenet"))
+    assert found["arch"] == "8,2,3|4,1,2|4,1,4|4,1,6|32"
+    assert found["network"] == {"depths": [5, 2, 5, 2], "hidden": 180}
+    assert (found["data"], found["size"], found["epochs"]) == ("imagenet2012", 224, 300)
+
+
+@pytest.mark.parametrize("name", [name for name in CONFIGS if "as_vit" in name])
+def test_stages_of_coarse_tokens_fit_the_images(name):
+    found = checked(config(name))
+    topology = spaces.get("as_vit").topology(spaces.get("as_vit").parse(found["arch"]))
+    assert not found["drop_path_rises"]
+    for factor in (1, *(factor for factor, _ in found["coarse"])):
+        check_sides(topology, (found["size"],) * 2, factor)
+
+
 def test_drop_path_rises_by_the_epoch():
     recipe = Recipe(epochs=4, batch_size=2, learning_rate=0.1, drop_path=0.2)
     assert [recipe.drop_path_at(i) for i in range(4)] == pytest.approx([0, 0.05, 0.1, 0.15])
+    constant = dataclasses.replace(recipe, drop_path_rises=False)
+    assert [constant.drop_path_at(i) for i in range(4)] == [0.2] * 4
 
 
 @pytest.mark.parametrize(
@@ -82,6 +105,11 @@ def test_drop_path_rises_by_the_epoch():
         ("clip_norm", 0.0, "clip_norm is 0.0; valid: a number above 0, or None"),
         ("label_smoothing", 1.0, "label_smoothing is 1.0; valid: a number from 0 to below 1"),
         ("drop_path", 1.5, "drop_path is 1.5"),
+        ("drop_path_rises", 0, "drop_path_rises is 0; valid: True, False"),
+        ("mixup", -0.2, "mixup is -0.2; valid: a number from 0"),
+        ("cutmix", float("inf"), "cutmix is inf; valid: a number from 0"),
+        ("cutmix", True, "cutmix is True"),
+        ("coarse", None, "coarse is None; valid: (factor, epochs) pairs"),
         ("flip", 1, "flip is 1; valid: True, False"),
         ("pad", -1, "pad is -1"),
         ("cutout", 2.5, "cutout is 2.5"),

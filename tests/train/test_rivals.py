@@ -30,3 +30,15 @@ def test_a_size_of_which_there_is_none_other(train_images, monkeypatch):
     monkeypatch.setattr(rivals, "TRIES", 5)
     with pytest.raises(UserError, match="only 0 of 2 random architectures .* ask for fewer"):
         same_size("nas_bench_201", largest, NETWORK, train_images, count=2, seed=1)
+
+
+def test_what_does_not_take_the_images_is_passed_over(make_images):
+    """Images of 40 x 40 have 10 x 10 tokens, and 5 x 5 in the second stage: S1 is 2, S2 is 1."""
+    images, arch = make_images(4, side=40), "4,2,4|3,1,4|3,1,4|3,1,4|16"
+    found = same_size("as_vit", arch, {"hidden": 8}, images, count=2, seed=0)
+    assert arch not in found and len(set(found)) == 2
+    for other in found:
+        stages = other.split("|")
+        assert stages[0].split(",")[1] == "2" and stages[1].split(",")[1] == "1"
+    with pytest.raises(UserError, match="S1 is 8, but images of 40 x 40"):
+        same_size("as_vit", arch.replace("4,2,4", "4,8,4"), {"hidden": 8}, images, count=1, seed=0)

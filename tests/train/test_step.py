@@ -3,7 +3,9 @@
 import functools
 import itertools
 
+import flax.linen as nn
 import jax
+import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
@@ -11,7 +13,8 @@ from jax.sharding import Mesh
 
 from tenas_jax.draws import on_devices
 from tenas_jax.train import Card, Recipe
-from tenas_jax.train.step import AXIS, GOOD, mean_loss, train_step
+from tenas_jax.train.mixing import Mixed
+from tenas_jax.train.step import AXIS, GOOD, batch_loss, initial_state, mean_loss, train_step
 
 CLASSES, RATE, BATCH = 4, 0.1, 8
 
@@ -125,3 +128,70 @@ def test_the_loss_of_smoothed_labels():
     log_p = logits[0] - np.log(np.exp(logits[0]).sum())
     found = mean_loss(logits, np.array([1]), 0.3)
     assert found == pytest.approx(-(0.1 * log_p[0] + 0.8 * log_p[1] + 0.1 * log_p[2]), rel=1e-6)
+
+
+def test_the_loss_of_mixed_and_smoothed_labels_is_that_of_soft_ones():
+    logits = np.array([[2.0, 0.0, -1.0], [0.5, -0.5, 1.0]], np.float32)
+    mixed = Mixed(None, np.array([0, 2]), np.array([1, 2]), np.float32(0.75))
+    soft = 0.9 * np.array([[0.75, 0.25, 0], [0, 0, 1]]) + 0.1 / 3
+    log_p = logits - np.log(np.exp(logits).sum(1, keepdims=True))
+    assert batch_loss(logits, mixed, 0.1) == pytest.approx(-(soft * log_p).sum(1).mean(), rel=1e-6)
+
+
+@pytest.mark.parametrize("larger", [0.25, 0.75])
+def test_a_step_on_mixed_images_is_that_of_the_formula(run, images, monkeypatch, larger):
+    """Each image with the one before it; right answers count by the label of the larger share."""
+
+    def mix(key, pixels, labels, *alphas):
+        assert alphas == (0.2, 0.3)
+        mixed = larger * pixels + (1 - larger) * jnp.roll(pixels, 1, axis=0)
+        return Mixed(mixed, labels, jnp.roll(labels, 1), jnp.float32(larger))
+
+    monkeypatch.setattr("tenas_jax.train.step.mix", mix)
+    # The function of a step is kept by its recipe, so that each share needs one of its own.
+    recipe = recipe_of(mixup=0.2, cutmix=0.3, label_smoothing=0.1, weight_decay=larger)
+    [state] = run(recipe, 1)
+    x, labels = images.normalised()[:BATCH].mean((1, 2)), images.labels[:BATCH]
+    x = larger * x + (1 - larger) * np.roll(x, 1, axis=0)
+    own, other = np.eye(CLASSES)[labels], np.eye(CLASSES)[np.roll(labels, 1)]
+    target = 0.9 * (larger * own + (1 - larger) * other) + 0.1 / CLASSES
+    logits = x @ start()
+    p = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    sums = state["rest"]["sums"]
+    assert sums["loss"] == pytest.approx(-(target * np.log(p)).sum(1).mean(), rel=1e-5)
+    counted = labels if larger > 0.5 else np.roll(labels, 1)
+    assert sums["correct"] == (logits.argmax(1) == counted).sum()
+    kernel = start() - RATE * x.T @ (p - target) / BATCH
+    found = state["weights"]["params"]["dense"]["kernel"]
+    np.testing.assert_allclose(found, kernel, rtol=1e-5, atol=1e-6)
+
+
+def test_every_step_is_mixed_anew_and_devices_agree(run):
+    """At rate 0 nothing else changes; sums start anew at the third step."""
+    recipe = recipe_of(mixup=0.4, cutmix=1.0)
+    found = []
+    for devices in (1, 8):
+        sums = [float(s["rest"]["sums"]["loss"]) for s in run(recipe, devices, steps=3, rate=0.0)]
+        found.append([sums[0], sums[1] - sums[0], sums[2]])
+    assert min(abs(a - b) for a, b in itertools.combinations(found[0], 2)) > 1e-3
+    assert found[0] == pytest.approx(found[1], rel=1e-4)
+
+
+@pytest.mark.parametrize("coarse", [1, 2])
+def test_a_network_is_told_how_coarse_its_tokens_are(images, coarse):
+    seen = []
+
+    class Net(nn.Module):
+        @nn.compact
+        def __call__(self, images, train, drop_path=0.0, **tokens):
+            seen.append(tokens)
+            return nn.Dense(CLASSES)(images.mean((1, 2))), None
+
+    card = Card("as_vit", "", {}, CLASSES, [], (4, 4, 3), images.mean, images.std)
+    mesh, module, sgd = Mesh(np.array(jax.devices()[:1]), (AXIS,)), Net(), optax.sgd(RATE)
+    state = jax.eval_shape(lambda key: initial_state(module, sgd, card, key), jax.random.key(0))
+    step = train_step(module, recipe_of(), sgd, card, mesh, 2, coarse=coarse)
+    data = {"images": images.images, "labels": images.labels.astype(np.int32)}
+    seen.clear()
+    jax.eval_shape(step, state, data, jnp.arange(BATCH), jax.random.key(0), jnp.float32(0))
+    assert seen == [{} if coarse == 1 else {"coarse": 2}]

@@ -72,6 +72,51 @@ def test_bad_fields(fields, words):
     assert words in str(error.value)
 
 
+TOPOLOGY = "8,2,3|4,1,2|4,1,4|4,1,6|32"
+SIZED, SIZES = "8,2,3,5|4,1,2,2|4,1,4,5|4,1,6,2|32,180", {"depths": [5, 2, 5, 2], "hidden": 180}
+
+
+def as_vit(**fields):
+    return config(**{"space": "as_vit", "arch": SIZED, "network": {}, **fields})
+
+
+def test_sizes_of_a_string_become_fields_of_the_network(tmp_path):
+    found = search(tmp_path / "search", {"arch": SIZED}, space="as_vit")
+    for arch, workdir, network in [
+        (SIZED, None, {}),
+        (SIZED, None, {"hidden": 180}),
+        (SIZED, None, {"depths": (5, 2, 5, 2), "hidden": 180}),
+        (None, found, {}),
+        ("", found, {}),  # what a config file says, taken back
+        (SIZED.replace("|", " | "), found, {}),
+    ]:
+        fields = task.checked(as_vit(arch=arch, network=network), workdir)
+        assert fields["arch"] == TOPOLOGY and fields["network"] == SIZES
+    fields = task.checked(as_vit(arch=TOPOLOGY, network={"hidden": 16}))
+    assert fields["arch"] == TOPOLOGY and fields["network"] == {"hidden": 16}
+    assert task.checked(config(network={"channels": 3}))["network"] == {"channels": 3}
+
+
+def test_sizes_that_contradict(tmp_path):
+    other, plain = (
+        SIZED.replace("180", "90"),
+        search(tmp_path / "plain", {"arch": TOPOLOGY}, space="as_vit"),
+    )
+    found = search(tmp_path / "search", {"arch": SIZED}, space="as_vit")
+    for fields, workdir, words in [
+        ({"network": {"hidden": 16}}, None, "says that hidden is 180, config.network 16; give one"),
+        ({"network": {"depths": [1, 2, 5, 2]}}, None, r"depths is .5, 2, 5, 2., config.network .1"),
+        ({"network": {"depths": 5}}, None, "depths is .*, config.network 5; give one"),
+        ({"arch": other}, found, "config.arch is not what was found in"),
+        ({}, plain, "config.arch is not what was found in"),
+        ({"arch": ""}, None, "give --config.arch=ARCH or --from_search=DIR"),
+        ({"arch": "8,2,3,5|4,1,2|4,1,4|4,1,6|32"}, None, "has some sizes and not all"),
+        ({"network": {"channels": 3}}, None, "unknown size field of as_vit 'channels'"),
+    ]:
+        with pytest.raises(UserError, match=words):
+            task.checked(as_vit(**fields), workdir)
+
+
 def test_missing_fields():
     for name in ("seed", "epochs"):
         fields = config()

@@ -1,7 +1,8 @@
 """Derived networks: full-size networks of a found architecture, for training.
 
 They keep running statistics of their norms (collection `batch_stats`), take ordinary images
-[N, H, W, C], and share no code with the scoring networks but the initialiser.
+[N, H, W, C], and share no code with the scoring networks but the initialiser; a vision transformer,
+whose layer norms keep nothing, is the scored network itself.
 """
 
 import dataclasses
@@ -13,6 +14,7 @@ import numpy as np
 
 from tenas_jax import spaces
 from tenas_jax.errors import lookup, unknown
+from tenas_jax.networks.derived.as_vit import AsVitNet
 from tenas_jax.networks.derived.counts import count, count_macs, count_parameters
 from tenas_jax.networks.derived.darts import DartsNet
 from tenas_jax.networks.derived.nas_bench_201 import NasBench201Net
@@ -21,6 +23,7 @@ from tenas_jax.networks.derived.nas_bench_201 import NasBench201Net
 DERIVED: dict[str, Callable[..., nn.Module]] = {
     "nas_bench_201": NasBench201Net,
     "darts": DartsNet,
+    "as_vit": AsVitNet,
 }
 
 # Fields of a module that do not say how large it is; `parent` and `name` are Flax's own.
@@ -43,7 +46,8 @@ def derived(
     """The network that one trains for an architecture.
 
     It is called as `module.apply(variables, images, train=..., drop_path=...)` with images
-    [N, H, W, C], and gives logits float32 [N, classes] and auxiliary logits or None.
+    [N, H, W, C], and gives logits float32 [N, classes] and auxiliary logits or None. The network of
+    `as_vit` also takes `coarse=...`, see there.
 
     Args:
         space: name of the architecture's space.
@@ -67,6 +71,7 @@ def derived(
 
 __all__ = [
     "DERIVED",
+    "AsVitNet",
     "DartsNet",
     "NasBench201Net",
     "count",

@@ -18,7 +18,7 @@ class Counts(NamedTuple):
 
     Attributes:
         parameters: numbers in kernels, biases, norms' scales and biases.
-        macs: multiply-adds of convolutions and dense layers.
+        macs: multiply-adds of convolutions, dense layers and attention's products.
         dense_biases: additions of a dense layer's bias. NAS-Bench-201's table counts each as a
             multiply-add: its `flops_m` is `macs` + `dense_biases`, and nothing else besides.
     """
@@ -40,12 +40,12 @@ def count_parameters(params: Mapping[str, Any]) -> int:
     return sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(counted))
 
 
-def count_macs(module: nn.Module, image_shape: Sequence[int]) -> int:
+def count_macs(module: nn.Module, image_shape: Sequence[int], **call: Any) -> int:
     """Multiply-adds of the convolutions and dense layers for one image; see `count`."""
-    return count(module, image_shape).macs
+    return count(module, image_shape, **call).macs
 
 
-def count(module: nn.Module, image_shape: Sequence[int]) -> Counts:
+def count(module: nn.Module, image_shape: Sequence[int], **call: Any) -> Counts:
     """All counts of a network in inference, so without its auxiliary head.
 
     Nothing runs: they are read from the traced program. Products with padding count as well; norms,
@@ -54,6 +54,7 @@ def count(module: nn.Module, image_shape: Sequence[int]) -> Counts:
     Args:
         module: a derived network.
         image_shape: (height, width, channels).
+        **call: what else the module is called with, such as `coarse=2`.
 
     Raises:
         UserError: the network does not take such images.
@@ -69,7 +70,7 @@ def count(module: nn.Module, image_shape: Sequence[int]) -> Counts:
     def run(image: jax.Array) -> Any:
         # The drawing of parameters is traced as well, which holds no product: to trace `init` and
         # then `apply`, which checks every shape by tracing its initialiser, takes twice as long.
-        return module.init_with_output(jax.random.key(0), image, train=False)
+        return module.init_with_output(jax.random.key(0), image, train=False, **call)
 
     image = jax.ShapeDtypeStruct((1, *image_shape), jnp.float32)
     with nn.intercept_methods(count_bias):

@@ -1,4 +1,4 @@
-"""An architecture on the page: its string, and its cells as a graph where it can be read."""
+"""An architecture on the page: its string, and where it can be read its cells or its choices."""
 
 from collections.abc import Sequence
 
@@ -7,22 +7,26 @@ import numpy as np
 from tenas_jax import spaces
 from tenas_jax.errors import UserError
 from tenas_jax.report.cell_picture import cell_picture
-from tenas_jax.report.page.blocks import Block, Figure, Note
+from tenas_jax.report.page.blocks import Block, Figure, Note, table
 from tenas_jax.report.page.words import words
 from tenas_jax.spaces import Space
 
 
 def cell_graph(space: str, arch: str, caption: str = "") -> Block:
-    """The cells of an architecture, or why they are not shown.
+    """The cells of an architecture, a table where they are no graphs, or why they are not shown.
 
     Args:
         space: its name.
-        arch: the string.
-        caption: below the picture.
+        arch: the string; it may have sizes.
+        caption: of the picture or the table.
     """
     try:
         found = spaces.get(space)
-        picture = cell_picture(found.to_mask(found.parse(arch)), found)
+        parsed, sizes = found.parse_sized(arch)
+        mask = found.to_mask(parsed)
+        if (made := found.table(mask, **sizes)) is not None:
+            return table(*made, caption or f"The choices, of {words(space)}.")
+        picture = cell_picture(mask, found)
     except UserError as error:
         return Note(f"The cell is not drawn: {error}")
     return Figure(picture, caption or f"The cell, of {words(space)}.")

@@ -7,6 +7,7 @@ from tenas_jax.errors import UserError
 from tenas_jax.report.page import (
     compare_page,
     correlate_page,
+    growth_page,
     repeat_page,
     search_page,
     train_page,
@@ -43,6 +44,7 @@ KINDS: dict[str, Kind] = {
     "repeat": Kind(
         "search over seeds", repeat_page.is_repeat, repeat_page.facts, repeat_page.sections
     ),
+    "grow": Kind("growth", growth_page.is_growth, growth_page.facts, growth_page.sections),
     "search": Kind("search", search_page.is_search, search_page.facts, search_page.sections),
     "train": Kind("training", train_page.is_training, train_page.facts, train_page.sections),
     "correlate": Kind(

@@ -11,10 +11,12 @@ from tenas_jax.report.page.words import flat, plural
 SEARCH_CONFIGS = {
     "nas_bench_201": "configs/tenas_nas_bench_201.py",
     "darts": "configs/tenas_darts_cifar10.py",
+    "as_vit": "configs/asvit_cifar10.py",
 }
 TRAIN_CONFIGS = {
     "nas_bench_201": "configs/train_nas_bench_201.py",
     "darts": "configs/train_darts_cifar10.py",
+    "as_vit": "configs/train_as_vit_cifar10.py",
 }
 START = {
     "started": "started",
@@ -66,6 +68,8 @@ def commit(start: Mapping) -> str | None:
 def command_of(run: Run, kind: str) -> str | None:
     """The command line that asks for the same; None where it is not known."""
     config = run.config
+    if kind == "grow":
+        return _with_config("grow", "configs/grow_asvit_cifar10.py", config)
     if kind == "search" and config["space"] in SEARCH_CONFIGS:
         return _with_config("search", SEARCH_CONFIGS[config["space"]], config)
     if kind == "repeat" and config.get("space") in SEARCH_CONFIGS and run.result:
@@ -100,8 +104,9 @@ def _command(name: str, flags: Mapping[str, object]) -> str:
 
 def _argument(value: object, flag: str) -> str:
     if isinstance(value, list):
-        parts = [str(part) for part in value]
-        return str(tuple(parts)) if flag.startswith("--config.") else ",".join(parts)
+        if flag.startswith("--config."):
+            return str(tuple(value))
+        return ",".join(str(part) for part in value)
     return str(value)
 
 

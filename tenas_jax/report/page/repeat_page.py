@@ -137,14 +137,16 @@ def _anytime(run: Run, column: str) -> Figure:
 def _cells(run: Run) -> list[Block]:
     """The cells of the seeds' results, first those of the first search."""
     space, column = run.found["space"], run.found["columns"][0]
-    figures, others = [], []
+    shown, notes = [], []
     for name, rows in run.found["searches"].items():
         for row in sorted(rows, key=lambda row: -np.nan_to_num(row["accuracies"][column])):
             accuracy = cell(row["accuracies"][column], 2, " %").text
             caption = f"{words(name)}, seed {row['seed']}: {words(column)} {accuracy}"
             block = cell_graph(space, row["arch"], caption)
-            (figures if isinstance(block, Figure) else others).append(block)
-    blocks: list[Block] = [Gallery(figures[:MOST_CELLS]), *others[:1]]
-    if len(figures) > MOST_CELLS:
-        blocks.append(Note(f"{MOST_CELLS} of {len(figures)} cells are drawn."))
+            (notes if isinstance(block, Note) else shown).append(block)
+    figures = [block for block in shown[:MOST_CELLS] if isinstance(block, Figure)]
+    tables = [block for block in shown[:MOST_CELLS] if isinstance(block, Table)]
+    blocks: list[Block] = [*[Gallery(figures)] * bool(figures), *tables, *notes[:1]]
+    if len(shown) > MOST_CELLS:
+        blocks.append(Note(f"{MOST_CELLS} of {len(shown)} cells are drawn."))
     return [Fold("Cells found", blocks)]

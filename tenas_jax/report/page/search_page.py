@@ -24,6 +24,7 @@ from tenas_jax.report.page.words import STRATEGIES, duration, show, words
 from tenas_jax.report.path_plot import path_picture
 from tenas_jax.report.pruning_plot import pruning_picture
 from tenas_jax.scores import Score
+from tenas_jax.search.growth_task import STRATEGY as GROWTH
 from tenas_jax.spaces import Space
 
 MOST_ROWS = 2000  # scored networks that are listed
@@ -32,7 +33,7 @@ MANY = 8  # operations pruned in one round that are named
 
 def is_search(run: Run) -> bool:
     """Whether a workdir is one of `experiments.search`."""
-    return run.command is None and "strategy" in run.config
+    return run.command is None and run.config.get("strategy", GROWTH) != GROWTH
 
 
 def facts(run: Run) -> Facts:
@@ -41,8 +42,8 @@ def facts(run: Run) -> Facts:
     what = f"{words(config['strategy'])}, {words(config['space'])}, preset {config['preset']}"
     what += f", {config['data']}, seed {config['seed']}"
     if found is None:
-        return Facts(what, unfinished(run), {}, _scoring_seconds(run))
-    values = [f"{words(name)} {show(found.get(name))}" for name in _metrics(run)]
+        return Facts(what, unfinished(run), {}, scoring_seconds(run))
+    values = [f"{words(name)} {show(found.get(name))}" for name in metrics_of(run)]
     return Facts(what, ", ".join(values), found["published"] or {}, found["scoring_seconds"])
 
 
@@ -53,21 +54,22 @@ def sections(run: Run) -> list[Section]:
     shown = [Section("Result", _result(run))]
     if history:
         shown.append(Section("Course", _course(run, space, history)))
-    elif found := trajectory.trajectory_of(run, space, _metrics(run)):
+    elif found := trajectory.trajectory_of(run, space, metrics_of(run)):
         shown.append(Section("Course", trajectory.course(run, found)))
     if run.records:
         shown.append(Section("Scored networks", [_scored(run, space, history)]))
     return shown
 
 
-def _metrics(run: Run) -> list[str]:
+def metrics_of(run: Run) -> list[str]:
     """The metrics that the records have values of; a record may have some of them alone."""
     found = {name: None for record in run.records for name in record["flags"]}
     asked = [name for name in run.config.get("metrics") or () if name in found]
     return list(dict.fromkeys([*asked, *found]))
 
 
-def _scoring_seconds(run: Run) -> float:
+def scoring_seconds(run: Run) -> float:
+    """What scoring took so far."""
     return sum(record["seconds"] for record in run.records)
 
 
@@ -75,12 +77,12 @@ def _result(run: Run) -> list[Block]:
     name, found = run.config["strategy"], run.result
     how = ("strategy", cell(STRATEGIES.get(name, words(name))))
     if found is None:
-        bad = sum(map(_is_bad, run.records))
+        bad = sum(map(is_bad, run.records))
         pairs = [how, ("networks scored", cell(len(run.records))), ("of them bad", cell(bad))]
-        pairs.append(("scoring", cell(duration(_scoring_seconds(run)))))
+        pairs.append(("scoring", cell(duration(scoring_seconds(run)))))
         return [Note(f"This search is {unfinished(run)}."), KeyNumbers(pairs)]
     pairs = [("architecture", code(found["arch"])), how]
-    pairs += [(words(metric), cell(found.get(metric))) for metric in _metrics(run)]
+    pairs += [(words(metric), cell(found.get(metric))) for metric in metrics_of(run)]
     published = found["published"] or {}
     pairs += [(f"{words(column)}, published", cell(v, 2, " %")) for column, v in published.items()]
     pairs += [
@@ -95,7 +97,7 @@ def _result(run: Run) -> list[Block]:
 
 def _course(run: Run, space: Space, history: list[Mapping]) -> list[Block]:
     """Rounds of a search that keeps a history of them."""
-    metrics = [name for name in _metrics(run) if name in history[0]]
+    metrics = [name for name in metrics_of(run) if name in history[0]]
     blocks: list[Block] = [_rounds(space, history, metrics)]
     names = [space.cell_name(i) for i in range(space.cells)] if space.cells > 1 else [""]
     edges = [(source, target) for target, source in space.edges]
@@ -136,7 +138,7 @@ def _pruned(space: Space, places: list) -> str | None:
 
 def _scored(run: Run, space: Space, history: list[Mapping]) -> Table:
     """All networks in the order in which they were scored."""
-    metrics = _metrics(run)
+    metrics = metrics_of(run)
     wholes = dict(enumerate(entry["mask"] for entry in history))  # by the draw of each round
     rows = []
     for number, record in enumerate(run.records[:MOST_ROWS], 1):
@@ -160,5 +162,6 @@ def _scored(run: Run, space: Space, history: list[Mapping]) -> Table:
     return table(header, rows, "Every network that was scored.", note)
 
 
-def _is_bad(record: Mapping) -> bool:
+def is_bad(record: Mapping) -> bool:
+    """Whether a value of a record is flagged."""
     return any(flag != "ok" for flags in record["flags"].values() for flag in flags)

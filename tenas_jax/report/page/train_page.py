@@ -72,6 +72,12 @@ def _seconds(run: Run) -> float:
 
 
 def _pairs(found: Mapping) -> list:
+    saved = []
+    if found.get("multiply_adds_saved"):
+        saved = [
+            ("multiply-adds in training, forward", cell(found["multiply_adds_trained"])),
+            ("saved by coarse tokens", percent(found["multiply_adds_saved"])),
+        ]
     return [
         ("architecture", code(found["arch"])),
         ("test top-1", percent(found["top1"])),
@@ -79,6 +85,7 @@ def _pairs(found: Mapping) -> list:
         ("test loss", cell(found["test_loss"])),
         ("parameters", cell(found["parameters"])),
         ("multiply-adds an image", cell(found["multiply_adds"])),
+        *saved,
         ("epochs, steps", cell(f"{show(found['epochs'])}, {show(found['steps'])}")),
         ("trained", cell(duration(found["seconds"]))),
         ("compiling", cell(duration(found["compile_seconds"]))),
@@ -86,6 +93,7 @@ def _pairs(found: Mapping) -> list:
 
 
 def _epochs(run: Run) -> Table:
+    has_stages = any("coarse" in record for record in run.records)
     rows = [
         (
             record["epoch"],
@@ -96,12 +104,17 @@ def _epochs(run: Run) -> Table:
             percent(record["test_top5"]),
             record["learning_rate"],
             record["seconds"],
+            *([record["coarse"]] if has_stages else []),
         )
         for record in run.records
     ]
     header = ("epoch", "train loss", "train top-1", "test loss", "test top-1", "test top-5",
               "learning rate", "seconds")  # fmt: skip
-    return table(header, rows, "Each epoch.", "Training values are of augmented images.")
+    note = "Training values are of augmented images."
+    if has_stages:
+        header += ("token size",)
+        note += " Token size: how many times larger than in an evaluation the sides of tokens were."
+    return table(header, rows, "Each epoch.", note)
 
 
 def _confusions(found: Mapping) -> Block:

@@ -10,6 +10,7 @@ from tenas_jax.report.tables import MISSING
 
 WORDS = {
     "arch": "architecture",
+    "as_vit": "As-ViT",
     "average_rank_sum": "rank sum with ties averaged",
     "batch_size": "images N of the kernel",
     "best": "best",
@@ -42,6 +43,7 @@ STRATEGIES = {
     "reinforce": "REINFORCE: a policy that learns from the changes of the metrics (TEG-NAS)",
     "evolution": "regularised evolution: of the population the oldest dies (Real et al.)",
     "local_search": "local search: the best neighbour, and a new start from an optimum",
+    "growth": "growth: a block more and a larger width a step, by the sum of ranks (As-ViT)",
     "nsga2": "NSGA-II: evolution by Pareto fronts (Deb et al.)",
 }
 

@@ -14,9 +14,16 @@ from tenas_jax.errors import UserError
 from tenas_jax.networks.derived import DERIVED, count, derived
 from tenas_jax.networks.derived import costs as module
 from tenas_jax.networks.derived.costs import cheapest, cost, cost_table, costs
+from tenas_jax.spaces.as_vit import CHOICES
 
 SPACE, DARTS = spaces.get("nas_bench_201"), spaces.get("darts")
 GOLDEN = Path(__file__).parents[2] / "golden" / "nas_bench_201_counts.csv"
+SMALL = {
+    "nas_bench_201": dict(channels=4, depth=1),
+    "darts": dict(channels=4, depth=3),
+    "as_vit": dict(hidden=8),
+}
+DRAWN = {"nas_bench_201": 32, "darts": 32, "as_vit": 45}  # enough that some are not counted
 BIASES = 10  # of the classifier: `flops_m` counts each as a multiply-add
 
 
@@ -56,19 +63,17 @@ def counted(monkeypatch):
 @pytest.mark.parametrize("name", DERIVED)
 def test_many_are_what_counting_each_gives(name, counted, monkeypatch):
     """Of small networks, whose counts depend on the architecture in the same ways."""
-    size = dict(channels=4, depth=3 if name == "darts" else 1)
+    size = SMALL[name]
     monkeypatch.setattr(module, "derived", functools.partial(derived, **size))
     space = spaces.get(name)
-    archs = sample(space, 1, seed=1) * 25 + sample(space, 32)  # the first rows are one
+    archs = sample(space, 1, seed=1) * 25 + sample(space, DRAWN[name])  # the first rows are one
     found = costs(space, archs)
     assert list(found) == ["parameters", "multiply_adds"]
-    assert len(counted) == {"nas_bench_201": 25, "darts": 20}[name] == len(set(counted))
+    assert len(counted) == {"nas_bench_201": 25, "darts": 20, "as_vit": 34}[name]
+    assert len(set(counted)) == len(counted)
     rows = [row for row, arch in enumerate(archs) if arch not in counted]
     expected = one_by_one(space, [archs[row] for row in rows], **size)
     np.testing.assert_array_equal([column[rows] for column in found.values()], expected)
-
-
-SMALL = {"nas_bench_201": dict(channels=4, depth=1), "darts": dict(channels=4, depth=3)}
 
 
 @pytest.fixture(scope="module")
@@ -100,14 +105,17 @@ def held(space, mask):
     return sorted(found, key=space.index)
 
 
+NODES = {"nas_bench_201": 3, "darts": 3, "as_vit": 7}
+
+
 def some_mask(space, rng):
-    """A mask of an architecture, and of three other operations on edges into three nodes."""
+    """A mask of an architecture, and of up to three other operations on edges into some nodes."""
     mask = space.to_mask(space.sample(rng))
-    for node in rng.permutation(sorted({target for target, _ in space.edges}))[:3]:
+    for node in rng.permutation(sorted({target for target, _ in space.edges}))[: NODES[space.name]]:
         into = [i for i, (target, _) in enumerate(space.edges) if target == node]
         for _ in range(3):
             mask[rng.integers(space.cells), rng.choice(into), rng.integers(1, mask.shape[-1])] = 1
-    return mask
+    return mask & space.options
 
 
 @pytest.mark.parametrize("name", DERIVED)
@@ -130,6 +138,29 @@ def test_what_operations_cost_by_hand(tables):
         assert not array[..., costs_nothing].any() and not array[0, :, 1].any()
         assert (array[1, :2, 1] > 0).all()  # it halves the sides with convolutions
         assert (array[..., 2:6] > 0).all()
+
+
+def test_what_choices_cost_by_hand(tables):
+    """Stages of 8, 16, 32 and 64 channels on grids of 8, 4, 2 and 1 a side; heads cost nothing."""
+    rows = list(CHOICES)
+    parameters, multiply_adds = (array[0] for _, array in tables["as_vit"].values())
+    for array in (parameters, multiply_adds):
+        assert not array[:, 0].any() and not array[~spaces.get("as_vit").options[0]].any()
+        assert not array[rows.index("heads")].any()
+    taps = np.array([k * k - 16 for k in CHOICES["K1"]])
+    assert (parameters[rows.index("K1")] == taps * 3 * 8).all()
+    assert (multiply_adds[rows.index("K1")] == taps * 3 * 8 * 64).all()
+    taps = np.array([k * k - 4 for k in CHOICES["K3"]])
+    assert (
+        parameters[rows.index("K3"), :3] == taps * 16 * (32 + 2)
+    ).all()  # and a norm of the taps
+    assert (multiply_adds[rows.index("K3"), :3] == taps * 16 * 32 * 4).all()
+    # From 2 x 2 windows of 16 tokens to 4 x 4 of 4 and 8 x 8 of 1: q kᵀ and its product with v.
+    assert (multiply_adds[rows.index("S1"), :3] == 2 * 64 * 8 * np.array([0, 4 - 16, 1 - 16])).all()
+    assert not parameters[rows.index("S1")].any()
+    more = np.arange(5)
+    assert (parameters[rows.index("E2")] == more * (2 * 16 * 16 + 16)).all()
+    assert (multiply_adds[rows.index("E2")] == more * 2 * 16 * 16 * 16).all()
 
 
 @pytest.mark.parametrize("seed", range(6))

@@ -15,6 +15,12 @@ from tenas_jax.networks.derived.layers import Classifier
 KEY = jax.random.key(0)
 ARCHS = {name: spaces.get(name).sample(np.random.default_rng(0)) for name in DERIVED}
 SMALL = dict(classes=3, channels=2, depth=1)
+SMALLEST = {
+    "nas_bench_201": SMALL,
+    "darts": SMALL,
+    "as_vit": dict(classes=3, depths=(1, 1, 1, 1), hidden=8),
+}
+LARGER = {"nas_bench_201": {"depth": 2}, "darts": {"depth": 2}, "as_vit": {"depths": [1, 1, 2, 1]}}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -34,10 +40,11 @@ def test_every_space_has_a_network():
 def test_a_module_is_a_value(space):
     """So a compiled program knows it again, and another architecture is another program."""
     other = next(iter(spaces.get(space).neighbours(ARCHS[space])))
-    one, same = (derived(space, ARCHS[space], **SMALL) for _ in range(2))
+    size = SMALLEST[space]
+    one, same = (derived(space, ARCHS[space], **size) for _ in range(2))
     assert one == same and hash(one) == hash(same)
-    assert one != derived(space, other, **SMALL)
-    assert one != derived(space, ARCHS[space], **SMALL | {"depth": 2})
+    assert one != derived(space, other, **size)
+    assert one != derived(space, ARCHS[space], **size | LARGER[space])
     assert one.arch == tuple(map(tuple, ARCHS[space].tolist()))
 
 
@@ -57,9 +64,12 @@ def dtypes_of_products(jaxpr):
 @pytest.mark.parametrize("space", DERIVED)
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 def test_bfloat16_computes_but_keeps_nothing(space, dtype):
-    """All convolutions are in `dtype`; parameters, statistics and logits are not."""
+    """All convolutions are in `dtype`; parameters, statistics and logits are not.
+
+    So are the dense layers of a transformer but the last, which has no convolutions.
+    """
     size = dict(auxiliary=True, depth=3) if space == "darts" else {}
-    module = derived(space, ARCHS[space], dtype=dtype, **SMALL | size)
+    module = derived(space, ARCHS[space], dtype=dtype, **SMALLEST[space] | size)
     images = jnp.ones((2, 32, 32, 3))
     (logits, auxiliary), variables = shapes(module, images)
     assert {leaf.dtype for leaf in jax.tree.leaves(variables)} == {jnp.dtype("float32")}
@@ -69,12 +79,16 @@ def test_bfloat16_computes_but_keeps_nothing(space, dtype):
         variables
     )
     found = dtypes_of_products(traced.jaxpr)
-    assert found["conv_general_dilated"] == {jnp.dtype(dtype)}
-    assert found["dot_general"] == {jnp.dtype("float32")}  # the last layer
+    last = {jnp.dtype("float32")}
+    if space == "as_vit":
+        assert found == {"dot_general": {jnp.dtype(dtype)} | last}
+    else:
+        assert found == {"conv_general_dilated": {jnp.dtype(dtype)}, "dot_general": last}
     _, state = jax.eval_shape(
         lambda v: module.apply(v, images, train=True, mutable=["batch_stats"]), variables
     )
-    assert {leaf.dtype for leaf in jax.tree.leaves(state)} == {jnp.dtype("float32")}
+    kept = set() if space == "as_vit" else {jnp.dtype("float32")}  # layer norms keep nothing
+    assert {leaf.dtype for leaf in jax.tree.leaves(state)} == kept
 
 
 def test_bfloat16_is_near_float32(variables_of, images_of):
@@ -104,6 +118,7 @@ def test_sizes_are_those_of_the_module():
     assert size_fields("nas_bench_201") == ["channels", "depth", "dropout"]
     wanted = ["channels", "depth", "stem", "auxiliary", "dropout"]
     assert size_fields("darts") == wanted
+    assert size_fields("as_vit") == ["depths", "hidden"]
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,8 @@ import pytest
 
 from tenas_jax import spaces
 
+from .growth_files import growth
+
 ARCH = "|nor_conv_3x3~0|+|nor_conv_3x3~0|skip_connect~1|+|skip_connect~0|none~1|nor_conv_1x1~2|"
 OTHER = "|none~0|+|none~0|none~1|+|none~0|none~1|avg_pool_3x3~2|"
 START = {
@@ -198,7 +200,14 @@ def write_compare(folder: Path, done: bool = True, **changes) -> Path:
     return folder
 
 
+def write_grow(folder: Path, done: bool = True, **changes) -> Path:
+    """A growth of two steps by κ and length distortion."""
+    config, result, records, state = growth(done, changes)
+    return write(folder, config, result, records, checkpoint=state)
+
+
 MAKERS = {
+    "grow": write_grow,
     "search": write_search,
     "correlate": write_correlate,
     "repeat": write_repeat,

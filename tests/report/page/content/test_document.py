@@ -95,9 +95,15 @@ def test_config_and_machine_are_named(makers, show, tmp_path):
     assert "jaxlib" not in found, "what no start knows has no column"
 
 
-@pytest.mark.parametrize("kind", ["search", "train"])
-@pytest.mark.parametrize("space", ["nas_bench_201", "darts"])
-def test_the_command_asks_for_the_same_config(kind, space, tmp_path, monkeypatch):
+FILES = [
+    *(("search", file) for file in SEARCH_CONFIGS.values()),
+    *(("train", file) for file in TRAIN_CONFIGS.values()),
+    ("grow", "configs/grow_asvit_cifar10.py"),
+]
+
+
+@pytest.mark.parametrize(("kind", "file"), FILES)
+def test_the_command_asks_for_the_same_config(kind, file, tmp_path, monkeypatch):
     """It is parsed as the command itself would parse it."""
 
     def config_of(arguments: list[str]) -> dict:
@@ -107,11 +113,12 @@ def test_the_command_asks_for_the_same_config(kind, space, tmp_path, monkeypatch
         values(["x", *arguments])
         return values.config.to_dict()
 
-    files = {"search": SEARCH_CONFIGS, "train": TRAIN_CONFIGS}[kind]
-    config = config_of([f"--config={files[space]}"])
+    config = config_of([f"--config={file}"])
     config |= {"seed": 7, "data": "it's", "limit": 40, "data_dir": "/a b/$c"}
     if kind == "search":
-        config |= {"metrics": ["linear_regions"], "strategy_options": {"per_round": 2}}
+        config["metrics"], config["strategy_options"]["per_round"] = ["linear_regions"], 2
+    elif kind == "grow":
+        config |= {"depths": [1, 2, 1, 1], "least": 80_000_000, "ratios": [0.1, 0.25]}
     else:
         config |= {"arch": "|a~0|+|b|", "epochs": 3}
     (tmp_path / "config.json").write_text(json.dumps(config))

@@ -157,6 +157,21 @@ def test_a_training(makers, show, tmp_path):
     assert pictures(page) == 2
 
 
+def test_a_training_with_coarse_tokens_tells_what_they_saved(makers, show, tmp_path):
+    changes = {"multiply_adds_trained": 98765, "multiply_adds_saved": 0.375}
+    run = makers["train"](tmp_path / "run", **changes)
+    assert "saved by coarse tokens" not in numbers(show(makers["train"](tmp_path / "older")))
+    lines = map(json.loads, (run / "records.jsonl").read_text().splitlines())
+    staged = [json.dumps({**line, "coarse": 3 - line["epoch"]}) + "\n" for line in lines]
+    (run / "records.jsonl").write_text("".join(staged))
+    page = show(run)
+    found = numbers(page)
+    assert found["saved by coarse tokens"] == "37.50 %"
+    assert found["multiply-adds in training, forward"] == "98,765"
+    epochs = page.table("Each epoch")
+    assert epochs[0][-1] == "token size" and [row[-1] for row in epochs[1:]] == ["2", "1"]
+
+
 def test_a_training_without_mistakes(makers, show, tmp_path):
     page = show(makers["train"](tmp_path / "run", confusion=[[1, 0, 0], [0, 1, 0], [0, 0, 1]]))
     assert "No test image is taken for another class." in page.text

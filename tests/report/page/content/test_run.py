@@ -68,7 +68,7 @@ def test_workdirs_must_be_given_and_differ(makers, tmp_path):
 
 @pytest.mark.parametrize("kind, field", [
     ("search", "arch"), ("correlate", "rows"), ("repeat", "searches"), ("train", "confusion"),
-    ("compare", "top1"),
+    ("compare", "top1"), ("grow", "family"),
 ])  # fmt: skip
 def test_a_result_that_lacks_a_field_is_a_mistake_of_one_line(kind, field, makers, show, tmp_path):
     folder = makers[kind](tmp_path / "run")

@@ -1,9 +1,9 @@
 """Golden cases: weights and inputs that anyone can rebuild from a recipe, and what they must give.
 
-The values were computed in float64 with the programs released with TE-NAS (commit 9df78ff) and
-TEG-NAS (dfa4177). A
-parameter's value depends on its name alone: standard normal numbers from a generator seeded by the
-CRC-32 of the name, then scaled by what kind of parameter it is.
+The values were computed in float64 with the programs released with TE-NAS (commit 9df78ff), TEG-NAS
+(dfa4177) and As-ViT (e326cca). A parameter's value depends on its name alone: standard normal
+numbers from a generator seeded by the CRC-32 of the name, then scaled by what kind of parameter it
+is.
 """
 
 import functools
@@ -11,7 +11,7 @@ import json
 import math
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import jax
@@ -20,6 +20,8 @@ import numpy as np
 from flax import traverse_util
 
 from tenas_jax.errors import UserError
+from tenas_jax.golden.as_vit import check_as_vit
+from tenas_jax.golden.rows import Row, images, scalar, worst
 from tenas_jax.metrics import Batch, kernel_regression, linear_regions
 from tenas_jax.metrics.relu_patterns import relu_inputs
 from tenas_jax.networks import NETWORKS, Network, Params, variant
@@ -27,27 +29,6 @@ from tenas_jax.networks.darts_edges import BY_SOURCE, FROM_INPUTS
 from tenas_jax.ntk import SharedNtk, ntk
 
 TOLERANCES = {"float64": 1e-6, "float32": 1e-3}
-
-
-@dataclass(frozen=True)
-class Row:
-    """One number recomputed: what it is, what it came out as, what it should be.
-
-    `scale` is what the error is relative to: the reference itself, or for an entry of a vector the
-    vector's largest. `at_kink` says that float32's rounding decides it, see `kinks`.
-    """
-
-    name: str
-    quantity: str
-    value: float
-    reference: float
-    scale: float
-    at_kink: bool = False
-
-    @property
-    def error(self) -> float:
-        """|value − reference| / |scale|."""
-        return abs(self.value - self.reference) / abs(self.scale)
 
 
 def parameter(key: str, shape: tuple[int, ...]) -> np.ndarray:
@@ -88,11 +69,6 @@ def parameters(network: Network, images: jax.Array) -> Params:
     return traverse_util.unflatten_dict(values, sep="/")
 
 
-def images(seed: int, shape: list[int], dtype: str) -> jax.Array:
-    """Golden images: standard normal numbers [shape]."""
-    return jnp.asarray(np.random.default_rng(seed).standard_normal(shape), dtype)
-
-
 def network(case: dict, name: str, form: str) -> Network:
     """The scoring network of a case, with the case's mask."""
     module = variant(case["space"], name).build(form=form)
@@ -109,22 +85,24 @@ def check_ntk(case: dict, dtype: str, engine: str, form: str = "auto") -> Iterat
     net = network(case, "ntk", form)
     params = parameters(net, x)
     name = f"ntk: {case['name']}, N = {len(x)}"
-    yield _worst(
+    yield worst(
         name, "logits of the first image", _forward(net, params, x)[0], case["logits_first"]
     )
     kernel = np.asarray(_ntk(net, params, x, engine=engine))
     near = kinks(case, form) if dtype == "float32" else np.array([], int)
     rest = np.setdiff1d(np.arange(len(x)), near)
     row = case["ntk_row0"]
-    yield _worst(name, "kernel's first row", kernel[0], row, rest)
+    yield worst(name, "kernel's first row", kernel[0], row, rest)
     if len(near):
-        worst = _worst(name, f"the same, {len(near)} images at a kink", kernel[0], row, near)
-        yield replace(worst, at_kink=True)
+        yield replace(
+            worst(name, f"the same, {len(near)} images at a kink", kernel[0], row, near),
+            at_kink=True,
+        )
     eigenvalues = np.linalg.eigvalsh(kernel)
-    yield _scalar(name, "smallest eigenvalue", eigenvalues[0], case["eig_min"])
-    yield _scalar(name, "largest eigenvalue", eigenvalues[-1], case["eig_max"])
+    yield scalar(name, "smallest eigenvalue", eigenvalues[0], case["eig_min"])
+    yield scalar(name, "largest eigenvalue", eigenvalues[-1], case["eig_max"])
     kappa = eigenvalues[-1] / eigenvalues[0]
-    yield _scalar(name, "condition number", kappa, case["condition_number"])
+    yield scalar(name, "condition number", kappa, case["condition_number"])
 
 
 def kinks(case: dict, form: str = "auto") -> np.ndarray:
@@ -153,7 +131,7 @@ def check_linear_regions(case: dict, dtype: str, engine: str, form: str = "auto"
     net = network(case, "thin", form)
     params = parameters(net, x[:1])
     regions = _regions(net, params, Batch(x), jax.random.key(0), pass_size=shape[0])
-    yield _scalar(f"linear regions: {case['name']}", "regions", regions, case["regions"])
+    yield scalar(f"linear regions: {case['name']}", "regions", regions, case["regions"])
 
 
 def check_kernel_regression(
@@ -169,7 +147,7 @@ def check_kernel_regression(
     net = network(case, "ntk", form)
     error, _ = _regression(net, parameters(net, batch.images), batch, engine=engine)
     name = f"kernel regression: {case['name']}, N = {shape[0]}"
-    yield _scalar(name, "error", error, case["mse"])
+    yield scalar(name, "error", error, case["mse"])
 
 
 # Compiled once for all cases of a shape: networks that differ in their mask share a program.
@@ -189,7 +167,11 @@ CHECKS = {
     "ntk": check_ntk,
     "linear_regions": check_linear_regions,
     "kernel_regression": check_kernel_regression,
+    "asvit": check_as_vit,
 }
+
+
+SPACES = {"asvit": "as_vit"}  # of cases that do not name theirs
 
 
 def read(folder: str) -> tuple[list[tuple[str, dict]], list[str]]:
@@ -208,7 +190,7 @@ def read(folder: str) -> tuple[list[tuple[str, dict]], list[str]]:
         except (OSError, ValueError) as error:
             raise UserError(f"cannot read {file}: {error}") from error
         for case in entries:
-            space = case.get("space", file.stem)
+            space = case.get("space", SPACES.get(file.stem, file.stem))
             if file.stem in CHECKS and space in NETWORKS:
                 cases.append((file.stem, case))
             else:
@@ -216,22 +198,3 @@ def read(folder: str) -> tuple[list[tuple[str, dict]], list[str]]:
     if not cases and not skipped:
         raise UserError(f"{folder!r} holds no golden cases (files such as ntk.json)")
     return cases, skipped
-
-
-def _worst(
-    name: str,
-    quantity: str,
-    values: jax.Array,
-    references: list[float],
-    places: np.ndarray | None = None,
-) -> Row:
-    """The entry that is furthest off, among all or those at some places."""
-    values, references = np.asarray(values, float), np.asarray(references)
-    places = np.arange(len(values)) if places is None else places
-    at = int(places[np.abs(values - references)[places].argmax()])
-    largest = float(np.abs(references).max())
-    return Row(name, quantity, float(values[at]), float(references[at]), largest)
-
-
-def _scalar(name: str, quantity: str, value: float, reference: float) -> Row:
-    return Row(name, quantity, float(value), float(reference), float(reference))

@@ -1,0 +1,46 @@
+"""How sharply a network bends a circle of inputs. Higher bends it more.
+
+κ = Σ_t (v · v)^(-3/2) √((v · v)(a · a) − (v · a)²), v and a the velocity and the acceleration of
+the outputs along the circle of `tenas_jax.metrics.curve`: one over the radius of the circle that
+fits the curve best at a point, summed over points.
+
+Computed as ‖a⊥‖ / ‖v‖², a⊥ what of a is across v. It is the same number, but under the root of the
+formula two nearly equal products are subtracted, which rounding makes negative where the curve is
+straight; here that gives 0. A network that keeps distances has κ = T, the number of points, and one
+that is c times it has T / c.
+
+Source: Chen et al. 2022 (As-ViT), arXiv:2202.11921, after Poole et al. 2016, arXiv:1606.05340;
+`tenas_jax.metrics.curve` says where the released program departs.
+"""
+
+import jax
+
+from tenas_jax.metrics.batch import Batch
+from tenas_jax.metrics.curve import CURVE_POINTS, along, motion, speed, turning
+from tenas_jax.networks.network import Network, Params
+
+
+def extrinsic_curvature(
+    network: Network,
+    params: Params,
+    batch: Batch,
+    key: jax.Array | None,
+    *,
+    curve_points: int = CURVE_POINTS,
+    basis: jax.Array | None = None,
+) -> jax.Array:
+    """κ of a network.
+
+    Args:
+        network: `(params, images) -> outputs [N, ...]`, in forward mode.
+        params: as for `length_distortion`, and so are the others.
+
+    Returns:
+        A scalar from 0 in the outputs' dtype, float32 at least; NaN where they stand still at a
+        point.
+
+    Raises:
+        UserError: see `tenas_jax.metrics.curve.along`.
+    """
+    moved = motion(along(network, params, batch.images, key, curve_points, basis))
+    return (turning(moved) / speed(moved.velocity)).sum()
