@@ -76,39 +76,29 @@ def test_a_seed_search(search, place):
         found["arch"] == SPACE.to_string(SPACE.parse(found["arch"])) and found["preset"] == "as_vit"
     )
     assert found["arch"] in shown.stdout and found["condition_number"] > 1
-    assert found["length_distortion"] > 0 and (place / "seed_whole" / "search.png").exists()
+    assert found["length_distortion"] > 0 and (place / "seed" / "search.png").exists()
 
 
 def test_a_growth_of_what_was_found(search, grow, place):
-    if not (place / "seed_whole" / "result.json").exists():
-        assert search("seed_whole").returncode == 0
-    topology = json.loads((place / "seed_whole" / "result.json").read_text())["arch"]
-    own = ("--config.topology=", f"--from_search={place / 'seed_whole'}", "--config.hidden=8")
+    if not (place / "seed" / "result.json").exists():
+        assert search("seed").returncode == 0
+    topology = json.loads((place / "seed" / "result.json").read_text())["arch"]
+    own = ("--config.topology=", f"--from_search={place / 'seed'}", "--config.hidden=8")
 
     def run(name, **options):
-        return grow(f"grown_{name}", *own, **options)
+        return grow(name, *own, **options)
 
-    shown = resumes(run, _Prefixed(place, "grown_"), 14)
-    found = json.loads((place / "grown_whole" / "result.json").read_text())
-    table = pd.read_csv(place / "grown_whole" / "growth.csv")
+    shown = resumes(run, place / "grown", place / "grown_killed", dies_after=14)
+    found = json.loads((place / "grown" / "result.json").read_text())
+    table = pd.read_csv(place / "grown" / "growth.csv")
     assert split(found["arch"])[0] == topology
     assert table["string"].iloc[-1] == found["arch"] and found["arch"] in shown.stdout
     assert (table["parameters"].diff().dropna() > 0).all() and found["parameters"] <= 320_000
-    assert (place / "grown_whole" / "growth.png").exists()
+    assert (place / "grown" / "growth.png").exists()
     assert "accuracy" in shown.stdout and "unknown" in shown.stdout
-    again = run("whole")
+    again = run("grown")
     assert "is finished; its result:" in again.stderr
-    assert json.loads((place / "grown_whole" / "result.json").read_text()) == found
-
-
-class _Prefixed:
-    """A folder whose members' names begin alike."""
-
-    def __init__(self, folder, prefix):
-        self._folder, self._prefix = folder, prefix
-
-    def __truediv__(self, name):
-        return self._folder / f"{self._prefix}{name}"
+    assert json.loads((place / "grown" / "result.json").read_text()) == found
 
 
 @pytest.mark.parametrize(
