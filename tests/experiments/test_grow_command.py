@@ -56,25 +56,23 @@ def outcome(folder):
     return json.loads((folder / "checkpoint.json").read_text()), records
 
 
-def resumes(run, place, dies_after):
+def resumes(run, whole, killed, dies_after):
     """A run to its end, and one that is killed and goes on: the same to the bit."""
-    whole = run("whole")
-    assert whole.returncode == 0, whole.stderr
-    killed = run("killed", dies_after=dies_after)
-    assert killed.returncode == -signal.SIGKILL
-    assert not (place / "killed" / "result.json").exists()
-    again = run("killed")
+    done = run(whole.name)
+    assert done.returncode == 0, done.stderr
+    assert run(killed.name, dies_after=dies_after).returncode == -signal.SIGKILL
+    assert not (killed / "result.json").exists()
+    again = run(killed.name)
     assert again.returncode == 0, again.stderr
-    assert outcome(place / "killed") == outcome(place / "whole")
-    return whole
+    assert outcome(killed) == outcome(whole)
+    return done
 
 
 def test_a_seed_search(search, place):
-    shown = resumes(lambda name, **o: search(f"seed_{name}", **o), _Prefixed(place, "seed_"), 3)
-    found = json.loads((place / "seed_whole" / "result.json").read_text())
-    assert (
-        found["arch"] == SPACE.to_string(SPACE.parse(found["arch"])) and found["preset"] == "as_vit"
-    )
+    shown = resumes(search, place / "seed", place / "seed_killed", dies_after=3)
+    found = json.loads((place / "seed" / "result.json").read_text())
+    assert found["arch"] == SPACE.to_string(SPACE.parse(found["arch"]))
+    assert found["preset"] == "as_vit"
     assert found["arch"] in shown.stdout and found["condition_number"] > 1
     assert found["length_distortion"] > 0 and (place / "seed" / "search.png").exists()
 

@@ -87,6 +87,26 @@ def test_an_ignored_field_may_be_new_or_gone(tmp_path):
         open_run(tmp_path / "older", newer)
 
 
+def test_a_field_that_is_null_may_be_new_or_gone(tmp_path):
+    newer = {**CONFIG, "ntk": {**CONFIG["ntk"], "chunk": None}}
+    open_run(tmp_path / "older").close()
+    open_run(tmp_path / "older", newer).close()
+    open_run(tmp_path / "newer", newer).close()
+    open_run(tmp_path / "newer").close()
+    with pytest.raises(UserError, match=r"ntk\.chunk: absent there, 3 now"):
+        open_run(tmp_path / "older", {**CONFIG, "ntk": {**CONFIG["ntk"], "chunk": 3}})
+
+
+def test_fields_that_were_added_stand_for_what_was_done_before(tmp_path):
+    open_run(tmp_path).close()
+    with open_run(tmp_path, {**CONFIG, "mix": 0.0}, added={"mix": 0.0}) as work:
+        assert work.config == CONFIG
+    with pytest.raises(UserError, match=r"mix: 0\.0 there, 0\.5 now"):
+        open_run(tmp_path, {**CONFIG, "mix": 0.5}, added={"mix": 0.0})
+    with pytest.raises(UserError, match=r"seed: 0 there, 1 now"):  # what is stored stays
+        open_run(tmp_path, {**CONFIG, "seed": 1}, added={"seed": 1})
+
+
 def test_equal_configs_of_other_python_types_are_one(tmp_path):
     odd = {"shape": (3, 4), "lr": 1.0, "path": pathlib.Path("p"), "n": np.int64(2), "x": math.nan}
     open_run(tmp_path, odd).close()
