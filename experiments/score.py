@@ -7,14 +7,19 @@ Prints what each metric says, with the mean and each repeat's value.
 
 from absl import app, flags
 
-from experiments.command import define_scoring_flags, main_without_traceback, parse_flags
+from experiments.command import (
+    define_scoring_flags,
+    main_without_traceback,
+    names,
+    parse_flags,
+)
 from experiments.devices import use_compilation_cache
-from tenas_jax import METRICS, Evaluator, data, presets, spaces
+from tenas_jax import Evaluator, data, presets, spaces
 from tenas_jax.report.tables import format_table
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string("arch", None, "Architecture string.")
-flags.DEFINE_list("metrics", sorted(METRICS), "Metrics to compute.")
+flags.DEFINE_list("metrics", None, "Metrics to compute; the preset's by default.")
 define_scoring_flags(data="photos", repeats=3)
 flags.mark_flag_as_required("arch")
 
@@ -28,7 +33,7 @@ def main(argv: list[str]) -> None:
         FLAGS.preset,
         batch_size=FLAGS.batch_size,
         repeats=FLAGS.repeats,
-        metrics=tuple(FLAGS.metrics),
+        metrics=names(FLAGS.metrics),
     )
     images = data.load(FLAGS.data, data_dir=FLAGS.data_dir, size=FLAGS.size)
     evaluator = Evaluator(space, images, protocol, seed=FLAGS.seed)

@@ -6,6 +6,7 @@ Equal numbers give equal ones, in every process of a run and whatever was drawn 
 import functools
 from typing import Any
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -14,7 +15,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from tenas_jax.data import Images
 from tenas_jax.data.batches import batch, batch_and_validation, patches
 from tenas_jax.metrics import Batch, metric
-from tenas_jax.networks import Params, Scoring
+from tenas_jax.networks import Network, Params, Scoring
 from tenas_jax.presets import Protocol
 from tenas_jax.spaces import Space
 
@@ -54,7 +55,8 @@ class Draws:
         if self._networks[variant_name].variant.patches:
             drawn = Batch(patches(self._data, self._protocol.patches, rng))
         whose = repeat if self._protocol.redraw_weights else 0
-        params = self._params(variant_name, draw, whose, drawn.images.shape[1:])
+        module = self._networks[variant_name].module
+        params = self._params(module, draw, whose, drawn.images.shape[1:])
         key_data = jax.random.key_data(jax.random.split(self._key(draw, repeat), 2)[1])
         return params, *on_devices((drawn, key_data), self._mesh)
 
@@ -70,12 +72,15 @@ class Draws:
         return first.replace(validation=second)
 
     @functools.lru_cache(maxsize=4)  # noqa: B019
-    def _params(self, variant_name: str, draw: int, repeat: int, shape: tuple) -> Params:
-        """Parameters for images of a shape: half a second for small networks."""
+    def _params(self, module: nn.Module, draw: int, repeat: int, shape: tuple) -> Params:
+        """Parameters for images of a shape: half a second for small networks.
+
+        Networks of one module have the same ones, drawn once.
+        """
         key = self._key(draw, repeat)
         if self._protocol.redraw_weights:
             key = jax.random.split(key, 2)[0]
-        network = self._networks[variant_name].network(jnp.asarray(self._space.supernet()))
+        network = Network(module, jnp.asarray(self._space.supernet()))
         params = network.init(key, jax.ShapeDtypeStruct((2, *shape), jnp.float32))
         return on_devices(params, self._mesh)
 

@@ -136,7 +136,7 @@ class Evaluator:
         return np.asarray(self._programs["kernel"](whole, params, images.images))
 
     def key(self, mask: np.ndarray) -> str:
-        """What two masks share if their scores are shared."""
+        """What two masks share if their scores are."""
         if self._share_equal:
             return self.space.cache_key(mask)
         return "mask:" + "".join(str(int(v)) for v in np.asarray(mask).ravel())

@@ -20,8 +20,8 @@ import jax.numpy as jnp
 from jax import lax
 
 from tenas_jax.errors import UserError, lookup
-from tenas_jax.networks.as_vit import check_sides
 from tenas_jax.networks.as_vit_blocks import unfold
+from tenas_jax.networks.as_vit_checks import check_sides
 from tenas_jax.networks.as_vit_masks import affine, attend, first, middle, normalise
 from tenas_jax.networks.initialisers import Initialiser, initialiser, uniform_bias
 from tenas_jax.spaces.as_vit import STAGES, STRIDES, Topology

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from tenas_jax.networks.as_vit import check_heads
+from tenas_jax.networks.as_vit_checks import check_heads
 from tenas_jax.networks.as_vit_padded import PATCHES, Choice, PaddedAsVit
 from tenas_jax.networks.initialisers import initialiser
 from tenas_jax.networks.network import Params

@@ -21,7 +21,7 @@ from tenas_jax.combining import dense_ranks, goodness
 from tenas_jax.errors import UserError, shorten
 from tenas_jax.evaluate import Score
 from tenas_jax.metrics import metric
-from tenas_jax.networks.as_vit import check_heads
+from tenas_jax.networks.as_vit_checks import check_heads
 from tenas_jax.networks.as_vit_counts import parameters
 from tenas_jax.search.options import whole_number
 from tenas_jax.spaces.as_vit_grown import AsVitSizes

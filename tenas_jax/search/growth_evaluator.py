@@ -10,7 +10,7 @@ from tenas_jax.data import Images
 from tenas_jax.errors import UserError
 from tenas_jax.evaluate import Evaluator
 from tenas_jax.networks import Variant
-from tenas_jax.networks.as_vit import check_sides
+from tenas_jax.networks.as_vit_checks import check_sides
 from tenas_jax.networks.as_vit_scoring import adapted, sizes_net
 from tenas_jax.presets import Protocol
 from tenas_jax.scores import Score

@@ -94,12 +94,12 @@ def test_sizes(sizes):
 def test_initial_weights_are_as_wide_as_those_of_the_architecture(rule):
     """Kernels that are drawn for the largest fans, and scaled: the standard deviations agree."""
     arch = SPACE.parse("4,2,2|2,1,2|2,1,2|2,1,2|16")
-    module = topologies_net(Sizes(hidden=64), initialiser=rule)
+    module = topologies_net(Sizes(hidden=32), initialiser=rule)
     mask = jnp.asarray(SPACE.to_mask(arch), float)
     network, x = Network(module, mask), jnp.zeros((1, 32, 32, 3), jnp.float32)
     params = adapted(module, network.init(jax.random.key(0), x), mask)
-    own = crop(params, SPACE.topology(arch), Sizes(hidden=64), module)
-    fresh = Network(AsVit(SPACE.topology(arch), Sizes(hidden=64), initialiser=rule)).init(
+    own = crop(params, SPACE.topology(arch), Sizes(hidden=32), module)
+    fresh = Network(AsVit(SPACE.topology(arch), Sizes(hidden=32), initialiser=rule)).init(
         jax.random.key(1), x
     )
     for stage in ("layers_0", "layers_2"):

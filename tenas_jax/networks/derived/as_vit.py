@@ -8,7 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from tenas_jax.errors import UserError, shorten
-from tenas_jax.networks.as_vit import AsVit, check_heads
+from tenas_jax.networks.as_vit import AsVit
+from tenas_jax.networks.as_vit_checks import check_heads
 from tenas_jax.networks.derived.checks import check_drop_path, check_fields, check_images
 from tenas_jax.spaces.as_vit import STAGES, Topology
 from tenas_jax.spaces.as_vit import AsVit as Topologies
