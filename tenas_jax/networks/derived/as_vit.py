@@ -63,7 +63,7 @@ class AsVitNet(nn.Module):
 
         Args:
             images: floats [N, H, W, C], sides multiples of 4 · coarse; see `check_sides` of
-                `networks.as_vit` for what else they must fit.
+                `networks.as_vit_checks` for what else they must fit.
             train: whether branches are dropped.
             drop_path: chance of dropping a branch of the last block in training; it rises to that
                 from 0 in the first block. A number or a traced scalar. Needs a key "drop_path",
