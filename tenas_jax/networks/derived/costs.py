@@ -115,9 +115,8 @@ def cheapest(space: Space, table: Table, mask: np.ndarray) -> tuple[np.ndarray, 
         Costs float64 [P, 2] in the table's order, and int8 [P, cells, edges]; of architectures with
         equal costs the one of least `index`. P is 0 where the mask holds no architecture.
     """
-    left, prices = space.check_mask(mask).astype(bool), np.stack([a for _, a in table.values()], -1)
-    if space.inputs_per_node is not None and "none" in space.operations:
-        left[..., space.operations.index("none")] = False  # how an edge is not chosen
+    left = space.check_mask(mask).astype(bool) & space.options
+    prices = np.stack([array for _, array in table.values()], -1)
     sums = np.array([[constant for constant, _ in table.values()]])
     archs = np.zeros((1, space.cells, len(space.edges)), np.int8)
     for cell, edges, inputs in _parts(space):
