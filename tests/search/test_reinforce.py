@@ -45,6 +45,14 @@ def test_steps_by_hand():
     assert plan.history[-1]["reward"] == pytest.approx(2 / (2 + 1e-6))
 
 
+def test_a_reward_is_relative_to_the_window_that_is_asked_for():
+    plan = build("reinforce", metrics=("condition_number",), window=2)
+    for kappa in (100.0, 3.0, 2.0):
+        plan.ask()
+        told(plan, [(kappa,)])
+    assert plan.history[-1]["reward"] == pytest.approx(1 / (1 + 1e-6))  # the 100 is forgotten
+
+
 def test_a_batch_is_the_mean_of_its_gradients():
     plan = build("reinforce", metrics=("condition_number",), batch=3, momentum=0.0, seed=1)
     start = plan.logits.copy()
@@ -106,6 +114,7 @@ def test_a_policy_that_has_collapsed_ends_the_search():
         ({"momentum": "0.9"}, "momentum is '0.9'"),
         ({"momentum": 1.0}, "momentum is 1.0; valid: from 0 to less than 1"),
         ({"momentum": -0.1}, "momentum is -0.1"),
+        ({"window": 1}, "window is 1; valid: whole numbers from 2"),
         ({"reward": "changes"}, "unknown reward 'changes'.*did you mean 'change'"),
     ],
 )

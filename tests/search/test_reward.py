@@ -34,6 +34,13 @@ def test_the_range_is_of_the_last_ten():
     assert found[10] == pytest.approx(-1 / (8 + 1e-6)) and WINDOW == 10
 
 
+def test_the_range_may_be_of_more():
+    kappas = [100.0, *np.linspace(9, 1, 9), 2.0]
+    reward = Change(("condition_number",), "rank_sum", window=20)
+    found = [reward({"condition_number": kappa}) for kappa in kappas]
+    assert found[10] == pytest.approx(-1 / (99 + 1e-6))  # the first of eleven still counts
+
+
 def test_a_bad_value_is_the_worst_so_far():
     reward = Change(("condition_number",), "rank_sum")
     found = [reward({"condition_number": v}) for v in (np.nan, 3.0, 7.0, 5.0, np.nan, 5.0)]
