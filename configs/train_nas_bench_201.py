@@ -20,7 +20,7 @@ def get_config() -> ConfigDict:
     config = ConfigDict()
     config.space = "nas_bench_201"  # of the architecture: a name in tenas_jax.spaces.SPACES
     config.arch = placeholder(str)  # as its space writes it; None with --from_search
-    config.network = ConfigDict({"channels": 16, "depth": 5})  # how large: see networks/derived
+    config.network = ConfigDict({"channels": 16, "depth": 5})  # how large: see networks/trained.py
     config.seed = 0  # of weights, order and augmentation
     config.data = "cifar10"  # photos, cifar10, any TFDS name, a file.npz, a folder
     config.split = "train"  # which part is trained on

@@ -16,8 +16,8 @@ from absl import app, flags
 from experiments.command import main_without_traceback, parse_flags
 from experiments.devices import prepare
 from experiments.train import run  # and its flags --config, --workdir, --from_search
-from tenas_jax.records import Workdir
 from tenas_jax.report.comparison import write_comparison
+from tenas_jax.runs.workdir import Workdir
 from tenas_jax.train import task
 from tenas_jax.train.rivals import same_size
 

@@ -14,7 +14,7 @@ from experiments.command import main_without_traceback, parse_flags
 from tenas_jax import spaces
 from tenas_jax.benchmarks.nats_bench import read_nats_bench, write_accuracies
 from tenas_jax.benchmarks.score_table import check_output
-from tenas_jax.search.progress import bar
+from tenas_jax.runs.progress import bar
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string("benchmark", None, "NATS-Bench's directory.")

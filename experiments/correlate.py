@@ -16,15 +16,16 @@ from absl import app, flags
 from experiments.command import main_without_traceback, names, parse_flags
 from experiments.devices import prepare
 from experiments.rank_flags import check_sources, define_rank_flags, score_config, study_options
-from tenas_jax import Evaluator, data, presets, spaces
+from tenas_jax import Evaluator, data, spaces
 from tenas_jax.benchmarks import Table, load
 from tenas_jax.benchmarks.rank_study import Study, scores_of_table
 from tenas_jax.benchmarks.sample import chosen_numbers
 from tenas_jax.benchmarks.study_run import keep_spectra, scored
-from tenas_jax.records import Workdir
 from tenas_jax.report.correlation_result import write_correlation
-from tenas_jax.search.progress import bar
-from tenas_jax.summaries import check_tensorboard, recorded
+from tenas_jax.runs.progress import bar
+from tenas_jax.runs.tensorboard import check_tensorboard, recorded
+from tenas_jax.runs.workdir import Workdir
+from tenas_jax.scoring import presets
 
 FLAGS = flags.FLAGS
 define_rank_flags()

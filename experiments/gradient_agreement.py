@@ -13,13 +13,14 @@ from absl import app, flags
 
 from experiments.command import main_without_traceback, parse_flags
 from experiments.devices import prepare
-from tenas_jax import data, presets, spaces
+from tenas_jax import data, spaces
 from tenas_jax.errors import UserError
-from tenas_jax.evaluate import Evaluator
-from tenas_jax.files import atomic_write_text
-from tenas_jax.json_values import finite
-from tenas_jax.records import Workdir
 from tenas_jax.report.tables import format_table
+from tenas_jax.runs.files import atomic_write_text
+from tenas_jax.runs.json_values import finite
+from tenas_jax.runs.workdir import Workdir
+from tenas_jax.scoring import presets
+from tenas_jax.scoring.evaluator import Evaluator
 from tenas_jax.search.agreement import agreement
 from tenas_jax.search.task import TASK
 

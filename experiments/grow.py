@@ -13,16 +13,17 @@ from ml_collections import config_flags
 
 from experiments.command import main_without_traceback, names, parse_flags
 from experiments.devices import define_process_flags, join_processes, prepare
-from tenas_jax import data, presets
-from tenas_jax.found import found_by
-from tenas_jax.processes import check_agreement
-from tenas_jax.records import Workdir
+from tenas_jax import data
 from tenas_jax.report.growth_result import write_result
+from tenas_jax.runs.processes import check_agreement
+from tenas_jax.runs.progress import bar
+from tenas_jax.runs.results import found_by
+from tenas_jax.runs.tensorboard import followed, recorded
+from tenas_jax.runs.workdir import Workdir
+from tenas_jax.scoring import presets
 from tenas_jax.search import search
 from tenas_jax.search.growth_evaluator import SizesEvaluator
 from tenas_jax.search.growth_task import IGNORED, SPACE, TASK, checked, prepared
-from tenas_jax.search.progress import bar
-from tenas_jax.summaries import followed, recorded
 
 FLAGS = flags.FLAGS
 config_flags.DEFINE_config_file("config", None, "What to grow: a file configs/grow_*.py.")

@@ -16,16 +16,16 @@ from absl import app, flags
 
 from experiments.command import main_without_traceback, parse_flags
 from experiments.devices import keep_freed_memory
+from experiments.measure.flops import product_flops
+from experiments.measure.machine import best_of_machine
+from experiments.measure.profile import seconds_by_kind
+from experiments.measure.timing import timed
 from tenas_jax import spaces
 from tenas_jax.errors import UserError
-from tenas_jax.files import make_writable
 from tenas_jax.networks import Network, variant
 from tenas_jax.ntk import ntk
 from tenas_jax.report.tables import format_table
-from tenas_jax.speed.flops import product_flops
-from tenas_jax.speed.machine import best_of_machine
-from tenas_jax.speed.profile import seconds_by_kind
-from tenas_jax.speed.timing import timed
+from tenas_jax.runs.files import make_writable
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string("space", "nas_bench_201", "Space whose supernet is taken.")

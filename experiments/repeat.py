@@ -20,9 +20,9 @@ from experiments.search import checked_config, run  # and its flags --config, --
 from tenas_jax import spaces
 from tenas_jax.benchmarks import load
 from tenas_jax.errors import UserError
-from tenas_jax.records import Workdir
 from tenas_jax.report.repeat_result import RANDOM, seed_row, write_repeats
 from tenas_jax.report.search_result import accuracy_columns
+from tenas_jax.runs.workdir import Workdir
 from tenas_jax.search import options_of
 from tenas_jax.search.task import IGNORED
 

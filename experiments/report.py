@@ -12,9 +12,9 @@ import pathlib
 from absl import app, flags
 
 from experiments.command import main_without_traceback, parse_flags
-from tenas_jax.files import make_writable
-from tenas_jax.records import folder
 from tenas_jax.report.page import write_page
+from tenas_jax.runs.files import make_writable
+from tenas_jax.runs.workdir import folder
 
 FLAGS = flags.FLAGS
 flags.DEFINE_multi_string("workdir", None, "Folder of a run, or several with commas between.")

@@ -23,13 +23,14 @@ from experiments.command import (
     parse_flags,
 )
 from experiments.devices import prepare
-from tenas_jax import Evaluator, data, presets, spaces
+from tenas_jax import Evaluator, data, spaces
 from tenas_jax.benchmarks.sample import chosen_numbers
 from tenas_jax.benchmarks.score_space import score_space
 from tenas_jax.benchmarks.score_table import check_output
 from tenas_jax.errors import UserError
-from tenas_jax.search.progress import bar
-from tenas_jax.summaries import check_tensorboard
+from tenas_jax.runs.progress import bar
+from tenas_jax.runs.tensorboard import check_tensorboard
+from tenas_jax.scoring import presets
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string("output", None, "Table to write: FILE.csv or FILE.parquet.")

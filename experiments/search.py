@@ -12,16 +12,17 @@ from ml_collections import config_flags
 
 from experiments.command import main_without_traceback, names, parse_flags
 from experiments.devices import define_process_flags, join_processes, prepare
-from tenas_jax import data, presets, spaces
+from tenas_jax import data, spaces
 from tenas_jax.benchmarks import load
-from tenas_jax.evaluate import Evaluator
-from tenas_jax.processes import check_agreement
-from tenas_jax.records import Workdir
 from tenas_jax.report.search_result import write_result
+from tenas_jax.runs.processes import check_agreement
+from tenas_jax.runs.progress import bar
+from tenas_jax.runs.tensorboard import followed, recorded
+from tenas_jax.runs.workdir import Workdir
+from tenas_jax.scoring import presets
+from tenas_jax.scoring.evaluator import Evaluator
 from tenas_jax.search import search, strategy
-from tenas_jax.search.progress import bar
 from tenas_jax.search.task import IGNORED, TASK, budget_of, checked
-from tenas_jax.summaries import followed, recorded
 
 FLAGS = flags.FLAGS
 config_flags.DEFINE_config_file("config", None, "What to do: a file in configs/.")

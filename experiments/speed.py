@@ -3,7 +3,7 @@
     python -m experiments.speed --output=runs/speed.json
 
 Writes the rows so far after each one, and at the end FILE.png beside FILE.json. What the cases are
-is in tenas_jax/speed/work.py, what a row says in tenas_jax/speed/rows.py.
+is in experiments/measure/work.py, what a row says in experiments/measure/rows.py.
 """
 
 import functools
@@ -14,11 +14,11 @@ from absl import app, flags
 
 from experiments.command import main_without_traceback, parse_flags
 from experiments.devices import keep_freed_memory, use_cpu_devices
-from tenas_jax.environment import environment
+from experiments.measure import CASES, Task, measure, tasks
+from experiments.measure.apart import measure_apart
 from tenas_jax.errors import UserError
 from tenas_jax.report.speed_result import check_output, measure_all
-from tenas_jax.speed import CASES, Task, measure, tasks
-from tenas_jax.speed.apart import measure_apart
+from tenas_jax.runs.environment import environment
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string("output", None, "FILE.json for the rows; the picture lies beside it.")

@@ -17,8 +17,8 @@ from ml_collections import config_flags
 from experiments.command import main_without_traceback, parse_flags
 from experiments.devices import prepare
 from tenas_jax.data import Images
-from tenas_jax.records import Workdir
 from tenas_jax.report.training_result import show_result, write_result
+from tenas_jax.runs.workdir import Workdir
 from tenas_jax.train import task
 from tenas_jax.train.checkpoints import FOLDER, Checkpoints
 from tenas_jax.train.hooks import Hooks

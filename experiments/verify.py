@@ -12,9 +12,9 @@ import math
 import jax
 from absl import app, flags
 
+from experiments import golden
 from experiments.command import main_without_traceback, parse_flags
 from experiments.devices import use_compilation_cache
-from tenas_jax import golden
 from tenas_jax.errors import UserError, lookup
 from tenas_jax.ntk import ENGINES
 from tenas_jax.report.tables import format_table

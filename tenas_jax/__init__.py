@@ -6,12 +6,12 @@ express), and it searches with them. `score` takes any Flax module, `Evaluator` 
 """
 
 from tenas_jax.errors import UserError
-from tenas_jax.evaluate import Evaluator, Score
 from tenas_jax.metrics import METRICS, Batch, Metric
 from tenas_jax.networks import Network
 from tenas_jax.ntk import conditioning, ntk, spectrum
-from tenas_jax.presets import PRESETS, Protocol, protocol
-from tenas_jax.score import score
+from tenas_jax.scoring.any_model import score
+from tenas_jax.scoring.evaluator import Evaluator, Score
+from tenas_jax.scoring.presets import PRESETS, Protocol, protocol
 from tenas_jax.spaces import SPACES
 
 __version__ = "0.1.0"

@@ -1,7 +1,9 @@
 """One way to tell a user what is wrong, and one way to look a name up."""
 
+import contextlib
 import difflib
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -37,3 +39,12 @@ def shorten(value: object) -> str:
     except ValueError:  # a whole number of thousands of digits
         text = f"a long {type(value).__name__}"
     return text if len(text) <= 120 else f"{text[:117]}..."
+
+
+@contextlib.contextmanager
+def user_error(verb: str, path: str | os.PathLike) -> Iterator[None]:
+    """Turn a failure of the file system into one line: "cannot `verb` `path`: ..."."""
+    try:
+        yield
+    except OSError as error:
+        raise UserError(f"cannot {verb} {path}: {error.strerror or error}") from error

@@ -14,10 +14,10 @@ import tenas_jax
 from tenas_jax import metrics, networks, search, spaces
 from tenas_jax.data import Images
 from tenas_jax.errors import UserError
-from tenas_jax.evaluate import Evaluator, Score
-from tenas_jax.presets import protocol
-from tenas_jax.records import Workdir
 from tenas_jax.report.search_result import write_result
+from tenas_jax.runs.workdir import Workdir
+from tenas_jax.scoring.evaluator import Evaluator, Score
+from tenas_jax.scoring.presets import protocol
 
 PAGE = Path(__file__).parents[1] / "docs" / "extending.md"
 ONE = jax.devices()[:1]

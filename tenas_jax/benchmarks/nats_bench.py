@@ -25,7 +25,7 @@ import pandas as pd
 from tenas_jax.benchmarks.score_table import check_output
 from tenas_jax.benchmarks.table import Table
 from tenas_jax.errors import UserError
-from tenas_jax.files import atomic_write_bytes, atomic_write_text
+from tenas_jax.runs.files import atomic_write_bytes, atomic_write_text
 from tenas_jax.spaces.space import Space
 
 SPACE = "nas_bench_201"

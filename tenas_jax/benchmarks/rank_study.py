@@ -14,11 +14,11 @@ import pandas as pd
 from tenas_jax.benchmarks.intervals import among, estimate_tau, resamples
 from tenas_jax.benchmarks.ranking import Ranking, check_rows, rank
 from tenas_jax.benchmarks.table import Table
-from tenas_jax.combining import COMBINATIONS, combine, goodness, places
 from tenas_jax.errors import UserError, lookup
 from tenas_jax.metrics import METRICS, metric
-from tenas_jax.networks.derived.costs import costs
-from tenas_jax.scores import Score
+from tenas_jax.networks.costs import costs
+from tenas_jax.scoring.combining import COMBINATIONS, combine, goodness, places
+from tenas_jax.scoring.scores import Score
 
 RANDOM = "random"
 COMBINED = ("rank_sum", "average_rank_sum", "log_rank_sum")
@@ -108,7 +108,7 @@ class Study:
         archs: [K] strings.
         accuracies: column -> [K]; NaN where it is blank.
         baselines: `parameters` and `multiply_adds` of the full-size networks, [K] each.
-        combinations: names in `tenas_jax.combining.COMBINATIONS`, without `weighted`.
+        combinations: names in `tenas_jax.scoring.combining.COMBINATIONS`, without `weighted`.
         weights: score -> weight, for the combination `weighted`; None leaves it out.
         seed: of the bootstrap, and of the random score.
         resamples: of the bootstrap.

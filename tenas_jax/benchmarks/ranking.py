@@ -16,8 +16,8 @@ from tenas_jax.benchmarks.intervals import (
     rank_covariances,
 )
 from tenas_jax.benchmarks.picking import best_rank_at, precision_at, rank_in_draws
-from tenas_jax.combining import places
 from tenas_jax.errors import UserError
+from tenas_jax.scoring.combining import places
 
 MIN_ROWS = 10  # below, a rank correlation says next to nothing
 

@@ -8,11 +8,10 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from tenas_jax.errors import UserError
-from tenas_jax.evaluate import Evaluator
-from tenas_jax.files import user_error
-from tenas_jax.records import Workdir
-from tenas_jax.scores import Score
+from tenas_jax.errors import UserError, user_error
+from tenas_jax.runs.workdir import Workdir
+from tenas_jax.scoring.evaluator import Evaluator
+from tenas_jax.scoring.scores import Score
 from tenas_jax.spaces import Space
 
 

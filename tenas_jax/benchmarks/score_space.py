@@ -17,10 +17,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from tenas_jax.benchmarks import score_table
 from tenas_jax.errors import UserError
-from tenas_jax.evaluate import Evaluator
-from tenas_jax.records import CONFIG, RECORDS, Workdir, folder
-from tenas_jax.scores import Score
-from tenas_jax.summaries import check_tensorboard, recorded
+from tenas_jax.runs.tensorboard import check_tensorboard, recorded
+from tenas_jax.runs.workdir import CONFIG, RECORDS, Workdir, folder
+from tenas_jax.scoring.evaluator import Evaluator
+from tenas_jax.scoring.scores import Score
 
 # Handed to the evaluator at once. Up to 8 devices take 1 or 4 of them at a time and leave hardly
 # any of their places idle in the last turn.

@@ -15,9 +15,9 @@ import numpy as np
 
 from tenas_jax.benchmarks.parquet import import_pyarrow
 from tenas_jax.errors import UserError
-from tenas_jax.files import atomic_write_bytes, make_writable
 from tenas_jax.ntk import FLAGS, NOT_FINITE, OK
-from tenas_jax.scores import Score
+from tenas_jax.runs.files import atomic_write_bytes, make_writable
+from tenas_jax.scoring.scores import Score
 
 SUFFIXES = (".csv", ".parquet")
 FLAG = "_flag"

@@ -7,8 +7,8 @@ import jax
 import numpy as np
 
 from tenas_jax.data import Images
-from tenas_jax.evaluate import Evaluator
-from tenas_jax.presets import Protocol
+from tenas_jax.scoring.evaluator import Evaluator
+from tenas_jax.scoring.presets import Protocol
 from tenas_jax.spaces import Space
 
 GROUP = 5  # architectures of the best, and of the worst

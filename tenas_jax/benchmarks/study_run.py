@@ -15,11 +15,11 @@ import numpy as np
 from tenas_jax.benchmarks.rank_study import Scores, scores_of
 from tenas_jax.benchmarks.sample import score_sample
 from tenas_jax.benchmarks.spectra import extreme_spectra, extremes, metric_seconds
-from tenas_jax.evaluate import Evaluator
-from tenas_jax.files import atomic_write_text
-from tenas_jax.json_values import finite, read_object
 from tenas_jax.metrics import metric
-from tenas_jax.records import Workdir
+from tenas_jax.runs.files import atomic_write_text
+from tenas_jax.runs.json_values import finite, read_object
+from tenas_jax.runs.workdir import Workdir
+from tenas_jax.scoring.evaluator import Evaluator
 
 SECONDS = "seconds.json"
 SPECTRA = "spectra.json"

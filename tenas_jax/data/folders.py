@@ -10,8 +10,7 @@ import numpy as np
 from tenas_jax.data.image_file import SUFFIXES, is_image_name, read_image
 from tenas_jax.data.images import Images, positive
 from tenas_jax.data.resizing import differ_in_shape, resize_raw
-from tenas_jax.errors import UserError
-from tenas_jax.files import user_error
+from tenas_jax.errors import UserError, user_error
 
 # Split -> the folders that may hold it, the first that is there.
 SPLITS = {

@@ -27,7 +27,7 @@ class Metric:
         validation: whether it needs `batch.validation`.
         kernel: whether it takes the NTK, and so the keyword argument `ntk`, to be called as
             `tenas_jax.ntk.ntk`: metrics that are computed together share its Jacobian.
-        options: fields of a protocol (`tenas_jax.presets`) that it takes as keyword arguments.
+        options: fields of a protocol that it takes as keyword arguments.
         gradient: called as `fn`, for a network with a mask: ∂ log m / ∂w, the derivative of the
             metric's logarithm in the weights w [cells, edges, operations] of the mask's operations
             (see `tenas_jax.metrics.weight_gradient`); None where it has none.

@@ -19,7 +19,7 @@ import jax.numpy as jnp
 
 from tenas_jax.metrics.batch import Batch
 from tenas_jax.metrics.weight_gradient import Pull, weight_gradient
-from tenas_jax.networks.network import Network, Params
+from tenas_jax.networks.model import Network, Params
 from tenas_jax.ntk import OK, Conditioning, SharedNtk, conditioning, ntk
 
 MEETING = 2  # eigenvalues at each end that are looked at for ones that meet

@@ -25,7 +25,7 @@ import jax
 import jax.numpy as jnp
 
 from tenas_jax.errors import UserError
-from tenas_jax.networks.network import Network, Params
+from tenas_jax.networks.model import Network, Params
 
 CURVE_POINTS = 10
 

@@ -17,7 +17,7 @@ import jax
 
 from tenas_jax.metrics.batch import Batch
 from tenas_jax.metrics.curve import CURVE_POINTS, along, motion, speed, turning
-from tenas_jax.networks.network import Network, Params
+from tenas_jax.networks.model import Network, Params
 
 
 def extrinsic_curvature(

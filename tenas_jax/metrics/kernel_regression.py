@@ -26,7 +26,7 @@ from jax.scipy.linalg import cho_factor, cho_solve
 from tenas_jax.errors import UserError, lookup
 from tenas_jax.metrics.batch import Batch
 from tenas_jax.metrics.weight_gradient import Pull, weight_gradient
-from tenas_jax.networks.network import Network, Params
+from tenas_jax.networks.model import Network, Params
 from tenas_jax.ntk import OK, SharedNtk, conditioning, ntk
 
 # name -> what a module's name begins with whose weights take part; None for all

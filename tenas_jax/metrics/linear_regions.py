@@ -20,11 +20,11 @@ import jax.numpy as jnp
 from jax import lax
 from jax.extend import core
 
-from tenas_jax.device_loops import map_or_unroll, needs_unrolling
 from tenas_jax.errors import UserError
 from tenas_jax.metrics.batch import Batch
 from tenas_jax.metrics.relu_patterns import relu_patterns
-from tenas_jax.networks.network import Network, Params
+from tenas_jax.networks.model import Network, Params
+from tenas_jax.tracing.loops import map_or_unroll, needs_unrolling
 
 WORDS = 2  # of 32 bits, for each pattern
 

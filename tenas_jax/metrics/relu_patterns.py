@@ -14,7 +14,7 @@ import numpy as np
 from jax.extend import core
 
 from tenas_jax.errors import UserError
-from tenas_jax.traced_programs import holds, inner_programs
+from tenas_jax.tracing.programs import holds, inner_programs
 
 # Primitives that hold a program of their own, with the parameter that names it.
 _INNER = {

@@ -20,10 +20,10 @@ from jax import lax
 from jax.extend import core
 from jax.flatten_util import ravel_pytree
 
-from tenas_jax.device_loops import map_or_unroll, needs_unrolling
-from tenas_jax.networks.network import Network, Params
+from tenas_jax.networks.model import Network, Params
 from tenas_jax.ntk import SharedNtk
 from tenas_jax.ntk.empirical import summed_logits, taking_part
+from tenas_jax.tracing.loops import map_or_unroll, needs_unrolling
 
 
 class Pull(NamedTuple):

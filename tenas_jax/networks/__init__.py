@@ -7,12 +7,12 @@ along which lengths are measured: the first with derivatives in forward mode.
 import functools
 
 from tenas_jax.errors import lookup
-from tenas_jax.networks.as_vit import AsVit
-from tenas_jax.networks.as_vit_scoring import adapted, topologies_net
-from tenas_jax.networks.darts import Darts
-from tenas_jax.networks.initialisers import INITIALISERS, initialiser
-from tenas_jax.networks.nas_bench_201 import NasBench201
-from tenas_jax.networks.network import Network, Params
+from tenas_jax.networks.as_vit.network import AsVit
+from tenas_jax.networks.as_vit.scored import adapted, topologies_net
+from tenas_jax.networks.darts.scored import Darts
+from tenas_jax.networks.layers.initialisers import INITIALISERS, initialiser
+from tenas_jax.networks.model import Network, Params
+from tenas_jax.networks.nas_bench_201.scored import NasBench201
 from tenas_jax.networks.variant import Scoring, Variant
 
 

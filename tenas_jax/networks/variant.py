@@ -7,7 +7,7 @@ from typing import Any
 import flax.linen as nn
 import jax
 
-from tenas_jax.networks.network import Network, Params
+from tenas_jax.networks.model import Network, Params
 
 
 @dataclass(frozen=True)

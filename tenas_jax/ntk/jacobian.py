@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jax.extend import core
 
-from tenas_jax.device_loops import map_or_unroll, needs_unrolling
+from tenas_jax.tracing.loops import map_or_unroll, needs_unrolling
 
 Function = Callable[[Any, jax.Array], jax.Array]
 

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from tenas_jax.files import atomic_write_text
-from tenas_jax.records import Workdir
 from tenas_jax.report.tables import format_table
+from tenas_jax.runs.files import atomic_write_text
+from tenas_jax.runs.workdir import Workdir
 
 FOUND = "found"
 RESULT = "result.json"

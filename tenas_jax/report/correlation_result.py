@@ -12,14 +12,14 @@ from collections.abc import Mapping, Sequence
 from tenas_jax.benchmarks.rank_study import Scores, Study
 from tenas_jax.benchmarks.ranking import Ranking
 from tenas_jax.benchmarks.study_run import SPECTRA
-from tenas_jax.files import atomic_write_text
-from tenas_jax.json_values import read_object
-from tenas_jax.records import Workdir
 from tenas_jax.report.picture import save_png
 from tenas_jax.report.score_plot import score_picture
 from tenas_jax.report.spectrum_plot import spectrum_picture
 from tenas_jax.report.tables import format_table
 from tenas_jax.report.tau_plot import tau_picture
+from tenas_jax.runs.files import atomic_write_text
+from tenas_jax.runs.json_values import read_object
+from tenas_jax.runs.workdir import Workdir
 
 RESULT = "result.json"
 COMMAND = "correlate"

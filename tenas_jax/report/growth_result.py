@@ -5,18 +5,18 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from tenas_jax.files import atomic_write_text
-from tenas_jax.json_values import read_object
-from tenas_jax.networks.as_vit_counts import multiply_adds
-from tenas_jax.records import Workdir
+from tenas_jax.networks.as_vit.counts import multiply_adds
 from tenas_jax.report.growth_plot import UNTRAINED, growth_picture
 from tenas_jax.report.picture import save_png
 from tenas_jax.report.search_result import KEPT, RESULT, bad_values
 from tenas_jax.report.tables import format_table
+from tenas_jax.runs.files import atomic_write_text
+from tenas_jax.runs.json_values import read_object
+from tenas_jax.runs.workdir import Workdir
 from tenas_jax.search.growth import Growth
 from tenas_jax.search.growth_evaluator import SizesEvaluator
-from tenas_jax.spaces.as_vit import Topology
-from tenas_jax.spaces.as_vit_sizes import Sizes, split
+from tenas_jax.spaces.as_vit.sizes import Sizes, split
+from tenas_jax.spaces.as_vit.space import Topology
 
 FAMILY = "growth.csv"
 PICTURE = "growth.png"

@@ -15,8 +15,8 @@ import matplotlib
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from tenas_jax.files import atomic_write_bytes
 from tenas_jax.report import style
+from tenas_jax.runs.files import atomic_write_bytes
 
 F = TypeVar("F", bound=Callable)
 

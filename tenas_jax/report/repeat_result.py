@@ -19,11 +19,11 @@ from scipy.stats import t, ttest_ind
 
 from tenas_jax.benchmarks import Table
 from tenas_jax.errors import UserError
-from tenas_jax.files import atomic_write_text
-from tenas_jax.records import Workdir
 from tenas_jax.report.anytime_plot import anytime_picture
 from tenas_jax.report.picture import Picture, save_png
 from tenas_jax.report.tables import format_table
+from tenas_jax.runs.files import atomic_write_text
+from tenas_jax.runs.workdir import Workdir
 
 RESULT, PICTURE = "result.json", "repeat.png"
 COMMAND = "repeat"

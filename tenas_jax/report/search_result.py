@@ -6,12 +6,12 @@ from collections.abc import Callable
 import numpy as np
 
 from tenas_jax.benchmarks import Table
-from tenas_jax.evaluate import Evaluator, Score
-from tenas_jax.files import atomic_write_text
-from tenas_jax.json_values import read_object
-from tenas_jax.records import Workdir
 from tenas_jax.report.pruning_course import pruning_course
 from tenas_jax.report.trajectory_course import trajectory_course
+from tenas_jax.runs.files import atomic_write_text
+from tenas_jax.runs.json_values import read_object
+from tenas_jax.runs.workdir import Workdir
+from tenas_jax.scoring.evaluator import Evaluator, Score
 from tenas_jax.search import Strategy
 from tenas_jax.spaces import Space
 

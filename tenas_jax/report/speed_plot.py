@@ -9,11 +9,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, LogLocator, NullFormatter, NullLocator
 
+from experiments.measure import Case
 from tenas_jax.errors import UserError
 from tenas_jax.report import style
 from tenas_jax.report.picture import new_figure, save_png
 from tenas_jax.report.text_size import shrink
-from tenas_jax.speed import Case
 
 # What the rows of a case differ in -> the words below that axis.
 AXES = {"n": "images N of the kernel", "k": "architectures K"}

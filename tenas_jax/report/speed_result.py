@@ -6,10 +6,10 @@ import pathlib
 import sys
 from collections.abc import Callable, Sequence
 
+from experiments.measure import CASES, FIELDS, Task
 from tenas_jax.errors import UserError
-from tenas_jax.files import atomic_write_text, make_writable
 from tenas_jax.report.tables import format_table
-from tenas_jax.speed import CASES, FIELDS, Task
+from tenas_jax.runs.files import atomic_write_text, make_writable
 
 
 def check_output(path: str | os.PathLike) -> None:

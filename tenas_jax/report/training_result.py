@@ -7,12 +7,12 @@ import jax
 import numpy as np
 
 from tenas_jax.errors import UserError
-from tenas_jax.files import atomic_write_text
-from tenas_jax.json_values import read_object
-from tenas_jax.networks.derived import count_parameters
-from tenas_jax.records import Workdir
+from tenas_jax.networks.trained import count_parameters
 from tenas_jax.report.tables import format_table
 from tenas_jax.report.training_plot import plot_training
+from tenas_jax.runs.files import atomic_write_text
+from tenas_jax.runs.json_values import read_object
+from tenas_jax.runs.workdir import Workdir
 from tenas_jax.train.evaluate import Evaluation
 from tenas_jax.train.loop import Training
 from tenas_jax.train.step import State

@@ -7,7 +7,7 @@ import numpy as np
 
 from tenas_jax.errors import UserError
 from tenas_jax.report.scales import finite
-from tenas_jax.scores import Score
+from tenas_jax.scoring.scores import Score
 from tenas_jax.spaces import Space
 
 # Numbers of an entry that are no property of the search's state.

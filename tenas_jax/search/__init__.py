@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tenas_jax.errors import UserError, lookup, unknown
-from tenas_jax.presets import Protocol
+from tenas_jax.scoring.presets import Protocol
 from tenas_jax.search.budget import Budget
 from tenas_jax.search.evolution import Evolution
 from tenas_jax.search.gradient_pruning import GradientPruning

@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 
 from tenas_jax.errors import UserError
-from tenas_jax.evaluate import Evaluator, Score
 from tenas_jax.metrics import metric
-from tenas_jax.records import Workdir
+from tenas_jax.runs.workdir import Workdir
+from tenas_jax.scoring.evaluator import Evaluator, Score
 from tenas_jax.search.gradient_pruning import GradientPruning
 
 Place = tuple[int, int, int]

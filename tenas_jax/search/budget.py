@@ -1,7 +1,7 @@
 """A budget: what an architecture may cost at most.
 
 Parameters and multiply-adds are counted, of the derived network in full size on CIFAR-10's images
-(`tenas_jax.networks.derived.costs`); the time of a forward pass is measured (`latency`).
+(`tenas_jax.networks.costs`); the time of a forward pass is measured (`latency`).
 """
 
 import functools
@@ -10,7 +10,7 @@ import math
 import numpy as np
 
 from tenas_jax.errors import UserError, shorten
-from tenas_jax.networks.derived.costs import NAMES, Table, cheapest, cost, cost_table
+from tenas_jax.networks.costs import NAMES, Table, cheapest, cost, cost_table
 from tenas_jax.search.latency import Stopwatch
 from tenas_jax.spaces import Space
 

@@ -27,8 +27,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from tenas_jax.errors import UserError
-from tenas_jax.evaluate import Score
 from tenas_jax.metrics import METRICS, metric
+from tenas_jax.scoring.evaluator import Score
 from tenas_jax.search.pruning import Place, Pruning
 from tenas_jax.search.strategy import Request
 from tenas_jax.spaces import Space

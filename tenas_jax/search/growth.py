@@ -17,15 +17,15 @@ from typing import Any
 
 import numpy as np
 
-from tenas_jax.combining import dense_ranks, goodness
 from tenas_jax.errors import UserError, shorten
-from tenas_jax.evaluate import Score
 from tenas_jax.metrics import metric
-from tenas_jax.networks.as_vit_checks import check_heads
-from tenas_jax.networks.as_vit_counts import parameters
+from tenas_jax.networks.as_vit.checks import check_heads
+from tenas_jax.networks.as_vit.counts import parameters
+from tenas_jax.scoring.combining import dense_ranks, goodness
+from tenas_jax.scoring.evaluator import Score
 from tenas_jax.search.options import whole_number
-from tenas_jax.spaces.as_vit_grown import AsVitSizes
-from tenas_jax.spaces.as_vit_sizes import Sizes
+from tenas_jax.spaces.as_vit.grown import AsVitSizes
+from tenas_jax.spaces.as_vit.sizes import Sizes
 
 RATIOS = (0.05, 0.1, 0.15, 0.2)
 

@@ -8,15 +8,15 @@ import numpy as np
 
 from tenas_jax.data import Images
 from tenas_jax.errors import UserError
-from tenas_jax.evaluate import Evaluator
 from tenas_jax.networks import Variant
-from tenas_jax.networks.as_vit_checks import check_sides
-from tenas_jax.networks.as_vit_scoring import adapted, sizes_net
-from tenas_jax.presets import Protocol
-from tenas_jax.scores import Score
-from tenas_jax.spaces.as_vit import STAGES
-from tenas_jax.spaces.as_vit_grown import AsVitSizes
-from tenas_jax.spaces.as_vit_sizes import Sizes
+from tenas_jax.networks.as_vit.checks import check_sides
+from tenas_jax.networks.as_vit.scored import adapted, sizes_net
+from tenas_jax.scoring.evaluator import Evaluator
+from tenas_jax.scoring.presets import Protocol
+from tenas_jax.scoring.scores import Score
+from tenas_jax.spaces.as_vit.grown import AsVitSizes
+from tenas_jax.spaces.as_vit.sizes import Sizes
+from tenas_jax.spaces.as_vit.space import STAGES
 
 STEP = 1.25  # from one width that programs are compiled for to the next
 

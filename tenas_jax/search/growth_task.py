@@ -5,11 +5,11 @@ from typing import Any
 
 from tenas_jax import spaces
 from tenas_jax.errors import UserError, shorten
-from tenas_jax.presets import Protocol
+from tenas_jax.runs.tensorboard import check_tensorboard
+from tenas_jax.scoring.presets import Protocol
 from tenas_jax.search.growth import Growth
-from tenas_jax.spaces.as_vit_grown import AsVitSizes
-from tenas_jax.spaces.as_vit_sizes import split
-from tenas_jax.summaries import check_tensorboard
+from tenas_jax.spaces.as_vit.grown import AsVitSizes
+from tenas_jax.spaces.as_vit.sizes import split
 
 SPACE, STRATEGY = "as_vit", "growth"
 # Fields that say what is grown, and how far.

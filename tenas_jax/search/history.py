@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from tenas_jax.combining import combine, goodness
-from tenas_jax.evaluate import Score
 from tenas_jax.metrics import metric
+from tenas_jax.scoring.combining import combine, goodness
+from tenas_jax.scoring.evaluator import Score
 from tenas_jax.spaces import Space
 
 

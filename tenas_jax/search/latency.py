@@ -16,10 +16,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from tenas_jax.errors import UserError, shorten
-from tenas_jax.json_lines import append_object, read_objects
-from tenas_jax.networks.derived import derived
-from tenas_jax.networks.derived.costs import CLASSES, IMAGE
-from tenas_jax.processes import from_first
+from tenas_jax.networks.costs import CLASSES, IMAGE
+from tenas_jax.networks.trained import derived
+from tenas_jax.runs.json_lines import append_object, read_objects
+from tenas_jax.runs.processes import from_first
 from tenas_jax.spaces import Space
 
 LATENCIES = "latencies.jsonl"  # in a search's workdir

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from tenas_jax.errors import UserError
-from tenas_jax.evaluate import Score
+from tenas_jax.scoring.evaluator import Score
 from tenas_jax.search.budget import Budget
 from tenas_jax.search.history import History, diversity
 from tenas_jax.search.options import combination_name, whole_number

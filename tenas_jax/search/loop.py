@@ -3,9 +3,9 @@
 from collections.abc import Callable
 
 from tenas_jax.errors import UserError
-from tenas_jax.evaluate import Evaluator, Score
-from tenas_jax.processes import from_first
-from tenas_jax.records import Workdir
+from tenas_jax.runs.processes import from_first
+from tenas_jax.runs.workdir import Workdir
+from tenas_jax.scoring.evaluator import Evaluator, Score
 from tenas_jax.search.strategy import Request, Strategy, request_of
 
 Progress = Callable[[int, int, int], None]  # round, scored, of how many

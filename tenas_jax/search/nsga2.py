@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 
 from tenas_jax.errors import UserError, lookup
-from tenas_jax.networks.derived.costs import NAMES as COSTS
-from tenas_jax.networks.derived.costs import Table, cost, cost_table
+from tenas_jax.networks.costs import NAMES as COSTS
+from tenas_jax.networks.costs import Table, cost, cost_table
 from tenas_jax.search.learner import Learner
 from tenas_jax.search.options import whole_number
 from tenas_jax.spaces import Space
@@ -47,7 +47,7 @@ class Nsga2(Learner):
         Args:
             space, metrics, seed, **options: see `Learner`.
             population: how many live, at least 2.
-            costs: further objectives, names of `networks.derived.costs.NAMES`.
+            costs: further objectives, names of `networks.costs.NAMES`.
             steps: children; the first population comes on top.
 
         Raises:

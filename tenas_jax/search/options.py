@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from tenas_jax.combining import COMBINATIONS
 from tenas_jax.errors import UserError, lookup
+from tenas_jax.scoring.combining import COMBINATIONS
 
 
 def whole_number(name: str, value: Any, least: int = 1) -> int:

@@ -36,10 +36,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from tenas_jax.combining import dense_ranks
 from tenas_jax.errors import UserError
-from tenas_jax.evaluate import Score
 from tenas_jax.metrics import metric
+from tenas_jax.scoring.combining import dense_ranks
+from tenas_jax.scoring.evaluator import Score
 from tenas_jax.search.budget import Budget
 from tenas_jax.search.options import whole_number
 from tenas_jax.spaces import Space

@@ -4,7 +4,7 @@ It is the floor that a search has to beat at the same number of scored networks.
 are drawn before anything is scored, uniformly over the space but that of equal forms
 (`Space.canonical`) only the first counts, and what a budget does not admit is drawn in vain; all
 are scored in one draw, by the same weights and batches, and their metrics are combined over all of
-them (`tenas_jax.combining.COMBINATIONS`).
+them (`tenas_jax.scoring.combining.COMBINATIONS`).
 
 Source: Li and Talwalkar, 2019 (random search as the baseline), arXiv:1902.07638. There the trained
 accuracy decides; here the score at initialisation does.
@@ -15,10 +15,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tenas_jax.combining import combine, goodness
 from tenas_jax.errors import UserError
-from tenas_jax.evaluate import Score
 from tenas_jax.metrics import metric
+from tenas_jax.scoring.combining import combine, goodness
+from tenas_jax.scoring.evaluator import Score
 from tenas_jax.search.budget import Budget
 from tenas_jax.search.options import combination_name, whole_number
 from tenas_jax.spaces import Space

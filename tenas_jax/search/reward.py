@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from tenas_jax.combining import combine, goodness, places
 from tenas_jax.metrics import metric
+from tenas_jax.scoring.combining import combine, goodness, places
 
 WINDOW = 10  # values whose range a change is relative to; As-ViT takes 20
 SMALL = 1e-6  # added to the range

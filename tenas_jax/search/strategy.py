@@ -6,7 +6,7 @@ from typing import Protocol
 
 import numpy as np
 
-from tenas_jax.evaluate import Score
+from tenas_jax.scoring.evaluator import Score
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from tenas_jax.errors import UserError, unknown
-from tenas_jax.records import folder
+from tenas_jax.runs.tensorboard import check_tensorboard
+from tenas_jax.runs.workdir import folder
 from tenas_jax.search.budget import LIMITS, Budget
 from tenas_jax.search.latency import LATENCIES, Stopwatch, read_size
 from tenas_jax.spaces import Space
-from tenas_jax.summaries import check_tensorboard
 
 # Fields of a config that are not fields of a protocol.
 TASK = ("space", "strategy", "strategy_options", "preset", "seed", "data", "split", "data_dir",

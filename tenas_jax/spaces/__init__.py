@@ -1,9 +1,9 @@
 """Search spaces: what can be searched, as arrays, masks and strings."""
 
 from tenas_jax.errors import lookup
-from tenas_jax.spaces.as_vit import AsVit
-from tenas_jax.spaces.darts import Darts
-from tenas_jax.spaces.genotype import Genotype
+from tenas_jax.spaces.as_vit.space import AsVit
+from tenas_jax.spaces.darts.genotype import Genotype
+from tenas_jax.spaces.darts.space import Darts
 from tenas_jax.spaces.nas_bench_201 import NasBench201
 from tenas_jax.spaces.space import Space
 

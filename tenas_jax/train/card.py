@@ -14,10 +14,10 @@ import numpy as np
 from tenas_jax import spaces
 from tenas_jax.data import Images
 from tenas_jax.errors import UserError, shorten
-from tenas_jax.files import atomic_write_text
-from tenas_jax.json_values import plain, read_object
-from tenas_jax.networks.derived import derived
-from tenas_jax.records import Workdir
+from tenas_jax.networks.trained import derived
+from tenas_jax.runs.files import atomic_write_text
+from tenas_jax.runs.json_values import plain, read_object
+from tenas_jax.runs.workdir import Workdir
 from tenas_jax.train.recipe import DTYPES
 
 FILE = "card.json"  # in a workdir

@@ -19,8 +19,7 @@ import orbax.checkpoint as ocp
 from absl import logging
 from orbax.checkpoint import checkpoint_managers
 
-from tenas_jax.errors import UserError
-from tenas_jax.files import user_error
+from tenas_jax.errors import UserError, user_error
 from tenas_jax.train.card import Card
 from tenas_jax.train.orbax_failures import Quiet, muted, reason, system_error
 

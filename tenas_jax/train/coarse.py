@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 import flax.linen as nn
 
 from tenas_jax.errors import UserError, shorten
-from tenas_jax.networks.derived import count_macs
+from tenas_jax.networks.trained import count_macs
 
 Stages = tuple[tuple[int, int], ...]  # (factor, epochs), in the order of the training
 

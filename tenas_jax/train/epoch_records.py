@@ -6,7 +6,7 @@ from typing import Any
 import jax
 
 from tenas_jax.errors import UserError
-from tenas_jax.records import Workdir
+from tenas_jax.runs.workdir import Workdir
 from tenas_jax.train.evaluate import Evaluation
 from tenas_jax.train.recipe import Recipe
 from tenas_jax.train.step import State

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from tenas_jax.draws import on_devices
+from tenas_jax.scoring.draws import on_devices
 from tenas_jax.train.card import Card
 from tenas_jax.train.step import AXIS
 

@@ -8,9 +8,9 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from tenas_jax.data import Images
-from tenas_jax.draws import on_devices
 from tenas_jax.errors import UserError, shorten
-from tenas_jax.records import Workdir
+from tenas_jax.runs.workdir import Workdir
+from tenas_jax.scoring.draws import on_devices
 from tenas_jax.train import coarse
 from tenas_jax.train.card import Card
 from tenas_jax.train.checkpoints import Checkpoints

@@ -10,7 +10,7 @@ import numpy as np
 from tenas_jax.data.image_file import read_image
 from tenas_jax.data.resizing import resize_raw
 from tenas_jax.errors import UserError, shorten
-from tenas_jax.records import Workdir
+from tenas_jax.runs.workdir import Workdir
 from tenas_jax.train.card import Card
 from tenas_jax.train.checkpoints import FOLDER, Checkpoints
 from tenas_jax.train.recipe import DTYPES

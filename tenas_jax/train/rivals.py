@@ -9,7 +9,7 @@ import numpy as np
 from tenas_jax import spaces
 from tenas_jax.data import Images
 from tenas_jax.errors import UserError
-from tenas_jax.networks.derived import count_parameters
+from tenas_jax.networks.trained import count_parameters
 from tenas_jax.train.card import Card
 
 TOLERANCE = 0.05  # by how much of its parameters a rival may differ

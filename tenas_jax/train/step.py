@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import optax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from tenas_jax.networks.lazy_init import lazy_init
+from tenas_jax.tracing.drawing import lazy_init
 from tenas_jax.train.augmentation import crop, cutout, flip
 from tenas_jax.train.card import Card
 from tenas_jax.train.mixing import Mixed, mix, mixed_loss

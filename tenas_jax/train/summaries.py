@@ -4,8 +4,8 @@ import contextlib
 import pathlib
 from collections.abc import Callable, Iterator, Mapping
 
-from tenas_jax.summaries import FOLDER
-from tenas_jax.summaries import summaries as event_file
+from tenas_jax.runs.tensorboard import FOLDER
+from tenas_jax.runs.tensorboard import summaries as event_file
 
 # field of a record -> what TensorBoard calls it
 SCALARS = {

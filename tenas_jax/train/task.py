@@ -9,11 +9,11 @@ from typing import Any
 from tenas_jax import data, spaces
 from tenas_jax.data import Images
 from tenas_jax.errors import UserError, shorten, unknown
-from tenas_jax.found import RESULT, found_by
-from tenas_jax.json_values import plain
-from tenas_jax.networks.derived import size_fields
-from tenas_jax.records import folder
-from tenas_jax.summaries import check_tensorboard
+from tenas_jax.networks.trained import size_fields
+from tenas_jax.runs.json_values import plain
+from tenas_jax.runs.results import RESULT, found_by
+from tenas_jax.runs.tensorboard import check_tensorboard
+from tenas_jax.runs.workdir import folder
 from tenas_jax.train.card import Card
 from tenas_jax.train.loop import Training
 from tenas_jax.train.recipe import Recipe

@@ -15,9 +15,9 @@ from tenas_jax.benchmarks.rank_study import (
     scores_of,
     scores_of_table,
 )
-from tenas_jax.combining import COMBINATIONS
 from tenas_jax.errors import UserError
-from tenas_jax.scores import Score
+from tenas_jax.scoring.combining import COMBINATIONS
+from tenas_jax.scoring.scores import Score
 
 SPACE = spaces.get("nas_bench_201")
 ARCHS = [SPACE.to_string(SPACE.from_index(i)) for i in range(0, 15000, 500)]

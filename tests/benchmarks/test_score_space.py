@@ -12,8 +12,8 @@ from tenas_jax import spaces
 from tenas_jax.benchmarks import score_space as module
 from tenas_jax.benchmarks.score_space import score_space
 from tenas_jax.errors import UserError
-from tenas_jax.records import Workdir
-from tenas_jax.scores import Score
+from tenas_jax.runs.workdir import Workdir
+from tenas_jax.scoring.scores import Score
 
 SPACE = spaces.get("nas_bench_201")
 METRICS = ("condition_number", "linear_regions")

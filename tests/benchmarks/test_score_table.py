@@ -11,7 +11,7 @@ from tenas_jax.benchmarks import Table
 from tenas_jax.benchmarks.rank_study import scores_of_table
 from tenas_jax.benchmarks.score_table import check_output, row, write_table
 from tenas_jax.errors import UserError
-from tenas_jax.scores import Score
+from tenas_jax.scoring.scores import Score
 
 METRICS = ("condition_number", "linear_regions")
 SPACE = spaces.get("nas_bench_201")

@@ -11,9 +11,9 @@ from tenas_jax import spaces
 from tenas_jax.benchmarks.spectra import extreme_spectra, extremes, metric_seconds
 from tenas_jax.benchmarks.study_run import SECONDS, SPECTRA, keep_spectra, scored
 from tenas_jax.data import Images
-from tenas_jax.evaluate import Evaluator
-from tenas_jax.presets import protocol
-from tenas_jax.records import Workdir
+from tenas_jax.runs.workdir import Workdir
+from tenas_jax.scoring.evaluator import Evaluator
+from tenas_jax.scoring.presets import protocol
 
 pytestmark = pytest.mark.usefixtures("small_network", "quick_compilation")
 

@@ -10,7 +10,7 @@ from scipy.stats import kendalltau, rankdata
 
 from tenas_jax import Evaluator, data, spaces
 from tenas_jax.benchmarks import Table
-from tenas_jax.presets import protocol
+from tenas_jax.scoring.presets import protocol
 
 SPACE = spaces.get("nas_bench_201")
 ABSENT = SPACE.to_string(SPACE.from_index(1))

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from tenas_jax import spaces
-from tenas_jax.spaces.as_vit_sizes import split
+from tenas_jax.spaces.as_vit.sizes import split
 
 SPACE = spaces.get("as_vit")
 TINY = (

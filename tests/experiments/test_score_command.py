@@ -3,7 +3,7 @@
 import pytest
 
 from tenas_jax import Evaluator, data, spaces
-from tenas_jax.presets import protocol
+from tenas_jax.scoring.presets import protocol
 
 ARCH = "|nor_conv_3x3~0|+|none~0|nor_conv_1x1~1|+|skip_connect~0|none~1|nor_conv_3x3~2|"
 

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from tenas_jax import Evaluator, data, spaces
-from tenas_jax.presets import protocol
+from tenas_jax.scoring.presets import protocol
 
 COUNT = 6
 # That they are written changes nothing else, so the other tests of a run may have them too.

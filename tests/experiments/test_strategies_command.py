@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from tenas_jax import spaces
-from tenas_jax.networks.derived.costs import costs
+from tenas_jax.networks.costs import costs
 from tenas_jax.search import STRATEGIES, options_of
 
 SPACE = spaces.get("nas_bench_201")

@@ -4,8 +4,8 @@ import math
 
 import pytest
 
+from experiments.golden import Row
 from experiments.verify import BEYOND, KINK, OK, mark
-from tenas_jax.golden import Row
 
 
 @pytest.mark.parametrize(

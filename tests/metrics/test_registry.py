@@ -10,7 +10,7 @@ from tenas_jax.errors import UserError
 from tenas_jax.metrics import METRICS, Batch, metric
 from tenas_jax.networks import NETWORKS, Network
 from tenas_jax.ntk import FLAGS, SharedNtk
-from tenas_jax.presets import Protocol
+from tenas_jax.scoring.presets import Protocol
 
 # name -> (higher is better, scoring network, needs labels, kind of number, whether flagged)
 EXPECTED = {

@@ -9,7 +9,7 @@ import pytest
 from tenas_jax import spaces
 from tenas_jax.metrics import METRICS, Batch
 from tenas_jax.networks import Network, variant
-from tenas_jax.networks.layers import operation_weights
+from tenas_jax.networks.layers.maps import operation_weights
 from tenas_jax.ntk import SharedNtk
 
 DIFFERENTIABLE = [name for name, m in METRICS.items() if m.gradient is not None]

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tenas_jax.spaces.as_vit import STAGES, STRIDES
+from tenas_jax.spaces.as_vit.space import STAGES, STRIDES
 
 
 def crop(params, topology, sizes, padded):

@@ -8,12 +8,12 @@ import pytest
 from tenas_jax import spaces
 from tenas_jax.errors import UserError
 from tenas_jax.networks import AsVit, Network
-from tenas_jax.networks.as_vit import drop_rates
-from tenas_jax.networks.as_vit_blocks import Norm, attend, grid, unfold, windows
-from tenas_jax.networks.as_vit_counts import multiply_adds, parameters
-from tenas_jax.networks.derived import count_macs
-from tenas_jax.spaces.as_vit_sizes import Sizes, split
-from tenas_jax.traced_programs import multiply_adds as traced_multiply_adds
+from tenas_jax.networks.as_vit.blocks import Norm, attend, grid, unfold, windows
+from tenas_jax.networks.as_vit.counts import multiply_adds, parameters
+from tenas_jax.networks.as_vit.network import drop_rates
+from tenas_jax.networks.trained import count_macs
+from tenas_jax.spaces.as_vit.sizes import Sizes, split
+from tenas_jax.tracing.programs import multiply_adds as traced_multiply_adds
 
 SPACE = spaces.get("as_vit")
 SEED = "8,2,3|4,1,2|4,1,4|4,1,6|32"

@@ -8,11 +8,11 @@ import pytest
 from tenas_jax import spaces
 from tenas_jax.errors import UserError
 from tenas_jax.networks import AsVit, Network
-from tenas_jax.networks.as_vit_scoring import adapted, sizes_net, topologies_net
-from tenas_jax.networks.initialisers import initialiser
+from tenas_jax.networks.as_vit.scored import adapted, sizes_net, topologies_net
+from tenas_jax.networks.layers.initialisers import initialiser
 from tenas_jax.ntk import ntk
-from tenas_jax.spaces.as_vit_grown import AsVitSizes
-from tenas_jax.spaces.as_vit_sizes import Sizes
+from tenas_jax.spaces.as_vit.grown import AsVitSizes
+from tenas_jax.spaces.as_vit.sizes import Sizes
 
 from .as_vit_crop import crop
 

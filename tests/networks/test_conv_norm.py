@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tenas_jax.errors import UserError
-from tenas_jax.networks.conv_norm import FORMS, resolve_form, sum_of_conv_norms
+from tenas_jax.networks.layers.conv_norm import FORMS, resolve_form, sum_of_conv_norms
 
 # kernel sizes, (stride, dilation), (H, W), channels in, channels out
 CASES = {

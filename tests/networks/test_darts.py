@@ -8,7 +8,7 @@ from flax import traverse_util
 
 from tenas_jax.metrics.relu_patterns import relu_inputs
 from tenas_jax.networks import Network, variant
-from tenas_jax.networks.darts_edges import (
+from tenas_jax.networks.darts.edges import (
     AVERAGE,
     BY_SOURCE,
     DIL_5X5,

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tenas_jax.networks import NasBench201
-from tenas_jax.networks.lazy_init import lazy_init
+from tenas_jax.tracing.drawing import lazy_init
 
 KEY = jax.random.key(3)
 pytestmark = pytest.mark.usefixtures("quick_compilation")

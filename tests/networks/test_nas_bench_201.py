@@ -9,9 +9,9 @@ from flax import traverse_util
 from tenas_jax.errors import UserError
 from tenas_jax.metrics.relu_patterns import relu_inputs
 from tenas_jax.networks import NETWORKS, NasBench201, Network, Scoring, variant
-from tenas_jax.networks.layers import convolve, normalise
-from tenas_jax.networks.nas_bench_201 import EDGES, Cell
-from tenas_jax.networks.pooling import average_pool_3x3
+from tenas_jax.networks.layers.maps import convolve, normalise
+from tenas_jax.networks.layers.pooling import average_pool_3x3
+from tenas_jax.networks.nas_bench_201.scored import EDGES, Cell
 from tenas_jax.spaces import SPACES
 
 SPACE = SPACES["nas_bench_201"]

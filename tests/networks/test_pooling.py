@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from tenas_jax.errors import UserError
-from tenas_jax.networks.layers import average_pool_2x2
-from tenas_jax.networks.pooling import MAXIMA, SUMS, average_pool_3x3, max_pool_3x3
+from tenas_jax.networks.layers.maps import average_pool_2x2
+from tenas_jax.networks.layers.pooling import MAXIMA, SUMS, average_pool_3x3, max_pool_3x3
 
 FORMS = tuple(SUMS)
 POOLS = {"average": average_pool_3x3, "largest": max_pool_3x3}

@@ -3,7 +3,7 @@
 import pytest
 
 from tenas_jax import spaces
-from tenas_jax.spaces.as_vit_sizes import Sizes, join
+from tenas_jax.spaces.as_vit.sizes import Sizes, join
 
 METRICS = ("condition_number", "linear_regions", "kernel_regression")
 # Of four architectures of NAS-Bench-201, of which the second has a bad kernel.

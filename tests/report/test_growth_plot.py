@@ -7,7 +7,7 @@ from tenas_jax.errors import UserError
 from tenas_jax.report.growth_plot import APART, growth_picture
 from tenas_jax.report.picture import to_svg
 from tenas_jax.search.growth import Growth
-from tenas_jax.spaces.as_vit_grown import AsVitSizes
+from tenas_jax.spaces.as_vit.grown import AsVitSizes
 
 METRICS = ("condition_number", "length_distortion")
 MANY = (*METRICS, "linear_regions", "kernel_regression", "gauss_length")

@@ -7,13 +7,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tenas_jax.evaluate import Score
-from tenas_jax.presets import protocol
-from tenas_jax.records import Workdir
 from tenas_jax.report.growth_result import family_csv, family_of, write_result
+from tenas_jax.runs.workdir import Workdir
+from tenas_jax.scoring.evaluator import Score
+from tenas_jax.scoring.presets import protocol
 from tenas_jax.search import search
 from tenas_jax.search.growth import Growth
-from tenas_jax.spaces.as_vit_grown import AsVitSizes
+from tenas_jax.spaces.as_vit.grown import AsVitSizes
 
 K, D = METRICS = ("condition_number", "length_distortion")
 TOPOLOGY = "8,2,3|4,1,2|4,1,4|4,1,6|32"

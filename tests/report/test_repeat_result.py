@@ -10,8 +10,8 @@ from scipy import stats
 from tenas_jax import spaces
 from tenas_jax.benchmarks import Table
 from tenas_jax.errors import UserError
-from tenas_jax.records import Workdir
 from tenas_jax.report.repeat_result import repeats_text, seed_row, summary_row, write_repeats
+from tenas_jax.runs.workdir import Workdir
 
 SPACE = spaces.get("nas_bench_201")
 ARCHS = [SPACE.to_string(SPACE.from_index(i)) for i in range(0, 1000, 100)]

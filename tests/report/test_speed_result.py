@@ -4,9 +4,9 @@ import json
 
 import pytest
 
+from experiments.measure import FIELDS, tasks
 from tenas_jax.errors import UserError
 from tenas_jax.report.speed_result import check_output, measure_all
-from tenas_jax.speed import FIELDS, tasks
 
 VALUES = ("linear_regions", "nas_bench_201", None, 3000, 1, 2.0, 1.0, 3.0, 4.0, None, "abacus")
 ROW = dict(zip(FIELDS, VALUES, strict=True))

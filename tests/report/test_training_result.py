@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 
 from tenas_jax.errors import UserError
-from tenas_jax.records import Workdir
 from tenas_jax.report.comparison import comparison_text, write_comparison
 from tenas_jax.report.training_result import mistakes, show_result, training_text, write_result
+from tenas_jax.runs.workdir import Workdir
 from tenas_jax.train import Recipe
 from tenas_jax.train.evaluate import Evaluation
 

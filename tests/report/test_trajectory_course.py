@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 from tenas_jax import spaces
-from tenas_jax.evaluate import Score
-from tenas_jax.presets import protocol
-from tenas_jax.records import Workdir
 from tenas_jax.report.page import write_page
 from tenas_jax.report.search_result import COURSES, TITLES, write_result
 from tenas_jax.report.trajectory import of_state
 from tenas_jax.report.trajectory_course import course_rows, trajectory_course
+from tenas_jax.runs.workdir import Workdir
+from tenas_jax.scoring.evaluator import Score
+from tenas_jax.scoring.presets import protocol
 from tenas_jax.search import RandomSearch, search, strategy
 
 SPACE = spaces.get("nas_bench_201")

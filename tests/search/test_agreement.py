@@ -5,8 +5,8 @@ import pytest
 
 from tenas_jax import spaces
 from tenas_jax.errors import UserError
-from tenas_jax.evaluate import Score
-from tenas_jax.records import Workdir
+from tenas_jax.runs.workdir import Workdir
+from tenas_jax.scoring.evaluator import Score
 from tenas_jax.search import Pruning
 from tenas_jax.search.agreement import agreement, compared
 

@@ -7,7 +7,7 @@ import pytest
 
 from tenas_jax import spaces
 from tenas_jax.errors import UserError
-from tenas_jax.networks.derived.costs import cost_table, costs
+from tenas_jax.networks.costs import cost_table, costs
 from tenas_jax.search import budget as module
 from tenas_jax.search.budget import Budget
 from tenas_jax.search.latency import LATENCIES

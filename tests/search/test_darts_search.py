@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 
 from tenas_jax import data, spaces
-from tenas_jax.evaluate import Evaluator
-from tenas_jax.presets import protocol
-from tenas_jax.records import Workdir
 from tenas_jax.report.search_result import write_result
+from tenas_jax.runs.workdir import Workdir
+from tenas_jax.scoring.evaluator import Evaluator
+from tenas_jax.scoring.presets import protocol
 from tenas_jax.search import search, strategy
 
 SPACE = spaces.get("darts")

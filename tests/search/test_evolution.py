@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from tenas_jax.combining import combine
 from tenas_jax.errors import UserError
-from tenas_jax.evaluate import Score
+from tenas_jax.scoring.combining import combine
+from tenas_jax.scoring.evaluator import Score
 
 from .toy import SPACES, Toy, build, run
 

@@ -8,8 +8,8 @@ import pytest
 
 from tenas_jax import spaces
 from tenas_jax.errors import UserError
-from tenas_jax.evaluate import Score
 from tenas_jax.metrics import METRICS
+from tenas_jax.scoring.evaluator import Score
 from tenas_jax.search.gradient_pruning import GradientPruning
 from tenas_jax.search.strategy import request_of
 

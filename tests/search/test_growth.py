@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from tenas_jax.errors import UserError
-from tenas_jax.evaluate import Score
-from tenas_jax.networks.as_vit_counts import parameters
+from tenas_jax.networks.as_vit.counts import parameters
+from tenas_jax.scoring.evaluator import Score
 from tenas_jax.search.growth import Growth, choose
-from tenas_jax.spaces.as_vit_grown import AsVitSizes
-from tenas_jax.spaces.as_vit_sizes import Sizes
+from tenas_jax.spaces.as_vit.grown import AsVitSizes
+from tenas_jax.spaces.as_vit.sizes import Sizes
 
 SEED = "8,2,3|4,1,2|4,1,4|4,1,6|32"
 SPACE = AsVitSizes(SEED)

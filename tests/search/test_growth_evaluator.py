@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from tenas_jax import presets
 from tenas_jax.data import Images
 from tenas_jax.errors import UserError
+from tenas_jax.scoring import presets
 from tenas_jax.search.growth_evaluator import SizesEvaluator, rounded_up
-from tenas_jax.spaces.as_vit_grown import AsVitSizes
-from tenas_jax.spaces.as_vit_sizes import Sizes
+from tenas_jax.spaces.as_vit.grown import AsVitSizes
+from tenas_jax.spaces.as_vit.sizes import Sizes
 
 SPACE = AsVitSizes("8,2,3|4,1,2|4,1,4|4,1,6|32")
 

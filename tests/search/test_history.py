@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tenas_jax import spaces
-from tenas_jax.evaluate import Score
+from tenas_jax.scoring.evaluator import Score
 from tenas_jax.search.history import History, diversity
 
 SPACE = spaces.get("nas_bench_201")

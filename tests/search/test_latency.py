@@ -9,7 +9,7 @@ import pytest
 
 from tenas_jax import spaces
 from tenas_jax.errors import UserError
-from tenas_jax.networks.derived import DERIVED
+from tenas_jax.networks.trained import DERIVED
 from tenas_jax.search.latency import LATENCIES, RUNS, Stopwatch, read_size
 
 SPACE = spaces.get("nas_bench_201")

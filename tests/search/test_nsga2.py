@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tenas_jax.errors import UserError
-from tenas_jax.networks.derived.costs import costs
+from tenas_jax.networks.costs import costs
 
 from .toy import SPACES, Toy, build, run
 

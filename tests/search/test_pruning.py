@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tenas_jax import spaces
-from tenas_jax.combining import dense_ranks, round_significant
 from tenas_jax.errors import UserError
-from tenas_jax.evaluate import Score
-from tenas_jax.presets import protocol
+from tenas_jax.scoring.combining import dense_ranks, round_significant
+from tenas_jax.scoring.evaluator import Score
+from tenas_jax.scoring.presets import protocol
 from tenas_jax.search import STRATEGIES, Pruning, strategy
 from tenas_jax.search.strategy import request_of
 

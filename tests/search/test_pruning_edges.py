@@ -7,7 +7,7 @@ import pytest
 
 from tenas_jax import spaces
 from tenas_jax.errors import UserError
-from tenas_jax.evaluate import Score
+from tenas_jax.scoring.evaluator import Score
 from tenas_jax.search import Budget, Pruning
 from tenas_jax.search import budget as budgets
 

@@ -7,8 +7,8 @@ import pytest
 
 from tenas_jax import spaces
 from tenas_jax.errors import UserError
-from tenas_jax.evaluate import Score
-from tenas_jax.presets import protocol
+from tenas_jax.scoring.evaluator import Score
+from tenas_jax.scoring.presets import protocol
 from tenas_jax.search import Budget, strategy
 
 SPACE = spaces.get("nas_bench_201")

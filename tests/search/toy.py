@@ -5,8 +5,8 @@ import json
 import numpy as np
 
 from tenas_jax import spaces
-from tenas_jax.evaluate import Score
-from tenas_jax.presets import protocol
+from tenas_jax.scoring.evaluator import Score
+from tenas_jax.scoring.presets import protocol
 from tenas_jax.search import strategy
 
 METRICS = ("condition_number", "linear_regions", "kernel_regression")

@@ -5,9 +5,9 @@ import pytest
 
 from tenas_jax import spaces
 from tenas_jax.errors import UserError
-from tenas_jax.spaces.as_vit import CHOICES
-from tenas_jax.spaces.as_vit_grown import AsVitSizes
-from tenas_jax.spaces.as_vit_sizes import Sizes, join, split
+from tenas_jax.spaces.as_vit.grown import AsVitSizes
+from tenas_jax.spaces.as_vit.sizes import Sizes, join, split
+from tenas_jax.spaces.as_vit.space import CHOICES
 
 SPACE = spaces.get("as_vit")
 SEED = "8,2,3|4,1,2|4,1,4|4,1,6|32"

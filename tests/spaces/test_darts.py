@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tenas_jax import spaces
 from tenas_jax.errors import UserError
-from tenas_jax.spaces.genotype import Genotype
+from tenas_jax.spaces.darts.genotype import Genotype
 
 SPACE = spaces.get("darts")
 NONE, SKIP, SEP_3X3, SEP_5X5, DIL_3X3, DIL_5X5, AVERAGE, MAX = range(8)

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tenas_jax.errors import UserError
-from tenas_jax.spaces.genotype import Genotype, read_genotype
+from tenas_jax.spaces.darts.genotype import Genotype, read_genotype
 
 PAIRS = [("sep_conv_3x3", 0), ("skip_connect", 1)] * 4
 TEXT = repr(PAIRS)

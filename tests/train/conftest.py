@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from tenas_jax.data import Images
-from tenas_jax.networks.derived import nas_bench_201
-from tenas_jax.records import Workdir
+from tenas_jax.networks.nas_bench_201 import trained as nas_bench_201
+from tenas_jax.runs.workdir import Workdir
 from tenas_jax.train import Card, Recipe
 from tenas_jax.train.checkpoints import FOLDER, Checkpoints
 from tenas_jax.train.hooks import Hooks

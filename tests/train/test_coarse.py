@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tenas_jax.errors import UserError
-from tenas_jax.networks.derived import count_macs, derived
+from tenas_jax.networks.trained import count_macs, derived
 from tenas_jax.train import Card, Recipe, coarse
 from tenas_jax.train.loop import Training
 

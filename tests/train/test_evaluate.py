@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from jax.sharding import Mesh
 
-from tenas_jax.draws import on_devices
+from tenas_jax.scoring.draws import on_devices
 from tenas_jax.train import Card
 from tenas_jax.train.evaluate import evaluator
 from tenas_jax.train.step import AXIS

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from tenas_jax.errors import UserError
-from tenas_jax.records import Workdir
+from tenas_jax.runs.workdir import Workdir
 from tenas_jax.train import Card
 from tenas_jax.train.checkpoints import FOLDER, Checkpoints
 from tenas_jax.train.predict import Predictor, fit

@@ -11,7 +11,7 @@ import optax
 import pytest
 from jax.sharding import Mesh
 
-from tenas_jax.draws import on_devices
+from tenas_jax.scoring.draws import on_devices
 from tenas_jax.train import Card, Recipe
 from tenas_jax.train.mixing import Mixed
 from tenas_jax.train.step import AXIS, GOOD, batch_loss, initial_state, mean_loss, train_step

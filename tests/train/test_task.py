@@ -8,7 +8,7 @@ import pytest
 
 from configs import train_photos
 from tenas_jax.errors import UserError
-from tenas_jax.records import Workdir
+from tenas_jax.runs.workdir import Workdir
 from tenas_jax.train import Card, task
 
 ARCH = "|none~0|+|none~0|none~1|+|none~0|none~1|nor_conv_1x1~2|"

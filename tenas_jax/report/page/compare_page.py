@@ -1,6 +1,5 @@
 """A comparison of trainings on the page: what was found beside random architectures."""
 
-from tenas_jax.records import CONFIG, Workdir
 from tenas_jax.report.anytime_plot import anytime_picture
 from tenas_jax.report.comparison import FOUND
 from tenas_jax.report.page.architecture import cell_graph
@@ -18,6 +17,7 @@ from tenas_jax.report.page.blocks import (
 )
 from tenas_jax.report.page.run import Facts, Run
 from tenas_jax.report.page.words import words
+from tenas_jax.runs.workdir import CONFIG, Workdir
 
 COMMAND = "compare"
 

@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from tenas_jax.benchmarks.study_run import SPECTRA
-from tenas_jax.files import read_bytes
 from tenas_jax.report.correlation_result import COMMAND, TABLE
 from tenas_jax.report.page.blocks import (
     Block,
@@ -27,6 +26,7 @@ from tenas_jax.report.page.words import duration, plural, show, words
 from tenas_jax.report.score_plot import score_picture
 from tenas_jax.report.spectrum_plot import spectrum_picture
 from tenas_jax.report.tau_plot import tau_picture
+from tenas_jax.runs.files import read_bytes
 
 BASELINES = ("parameters", "multiply_adds", "random")
 MOST_HOVERS = 1000  # architectures beyond which the pictures after the first have no texts

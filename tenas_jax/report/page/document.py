@@ -11,7 +11,6 @@ import jinja2
 from markupsafe import Markup
 
 from tenas_jax.errors import UserError
-from tenas_jax.files import atomic_write_text
 from tenas_jax.report.page.blocks import Figure, Section, Turnable, holds
 from tenas_jax.report.page.kinds import KINDS, kind_of
 from tenas_jax.report.page.provenance import provenance
@@ -19,6 +18,7 @@ from tenas_jax.report.page.run import RESULT, Run, read_runs, unfinished
 from tenas_jax.report.page.side_by_side import Entry, overview
 from tenas_jax.report.page.space_plot import plotly_script
 from tenas_jax.report.picture import to_svg
+from tenas_jax.runs.files import atomic_write_text
 
 PACKAGE = "tenas_jax.report.page"
 TEMPLATE = "template.html.jinja"

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tenas_jax.errors import UserError
-from tenas_jax.json_lines import ASIDE
-from tenas_jax.json_values import read_object
-from tenas_jax.records import RECORDS, Workdir
 from tenas_jax.report.page.words import plural
+from tenas_jax.runs.json_lines import ASIDE
+from tenas_jax.runs.json_values import read_object
+from tenas_jax.runs.workdir import RECORDS, Workdir
 
 RESULT = "result.json"
 

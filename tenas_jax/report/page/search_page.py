@@ -23,7 +23,7 @@ from tenas_jax.report.page.space_plot import supernet_space
 from tenas_jax.report.page.words import STRATEGIES, duration, show, words
 from tenas_jax.report.path_plot import path_picture
 from tenas_jax.report.pruning_plot import pruning_picture
-from tenas_jax.scores import Score
+from tenas_jax.scoring.scores import Score
 from tenas_jax.search.growth_task import STRATEGY as GROWTH
 from tenas_jax.spaces import Space
 

@@ -8,9 +8,9 @@ import pytest
 
 from tenas_jax import spaces
 from tenas_jax.errors import UserError
-from tenas_jax.networks.as_vit import AsVit
-from tenas_jax.networks.derived import count, count_macs, derived
-from tenas_jax.spaces.as_vit_sizes import Sizes
+from tenas_jax.networks.as_vit.network import AsVit
+from tenas_jax.networks.trained import count, count_macs, derived
+from tenas_jax.spaces.as_vit.sizes import Sizes
 
 SPACE = spaces.get("as_vit")
 ARCH = SPACE.parse("4,2,2|2,1,2|2,1,2|2,1,2|16")

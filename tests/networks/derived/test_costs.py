@@ -11,10 +11,10 @@ import pytest
 from tenas_jax import spaces
 from tenas_jax.benchmarks import Table
 from tenas_jax.errors import UserError
-from tenas_jax.networks.derived import DERIVED, count, derived
-from tenas_jax.networks.derived import costs as module
-from tenas_jax.networks.derived.costs import cheapest, cost, cost_table, costs
-from tenas_jax.spaces.as_vit import CHOICES
+from tenas_jax.networks import costs as module
+from tenas_jax.networks.costs import cheapest, cost, cost_table, costs
+from tenas_jax.networks.trained import DERIVED, count, derived
+from tenas_jax.spaces.as_vit.space import CHOICES
 
 SPACE, DARTS = spaces.get("nas_bench_201"), spaces.get("darts")
 GOLDEN = Path(__file__).parents[2] / "golden" / "nas_bench_201_counts.csv"

@@ -10,8 +10,8 @@ import pytest
 
 from tenas_jax import spaces
 from tenas_jax.errors import UserError
-from tenas_jax.networks.derived import count, count_macs, count_parameters, derived
-from tenas_jax.traced_programs import multiply_adds
+from tenas_jax.networks.trained import count, count_macs, count_parameters, derived
+from tenas_jax.tracing.programs import multiply_adds
 
 GOLDEN = pathlib.Path(__file__).parents[2] / "golden" / "nas_bench_201_counts.csv"
 CIFAR = (32, 32, 3)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from tenas_jax import spaces
-from tenas_jax.networks.derived import derived
-from tenas_jax.networks.derived.darts import STEMS, AuxiliaryHead
+from tenas_jax.networks.darts.trained import STEMS, AuxiliaryHead
+from tenas_jax.networks.trained import derived
 
 SPACE = spaces.get("darts")
 # Both cells hold every operation; the reduction cell some of them with both strides.

@@ -9,8 +9,8 @@ import pytest
 
 from tenas_jax import spaces
 from tenas_jax.errors import UserError
-from tenas_jax.networks.derived import DERIVED, derived, size_fields
-from tenas_jax.networks.derived.layers import Classifier
+from tenas_jax.networks.layers.trained import Classifier
+from tenas_jax.networks.trained import DERIVED, derived, size_fields
 
 KEY = jax.random.key(0)
 ARCHS = {name: spaces.get(name).sample(np.random.default_rng(0)) for name in DERIVED}

@@ -9,9 +9,9 @@ from flax.errors import InvalidRngError
 
 from tenas_jax import spaces
 from tenas_jax.errors import UserError
-from tenas_jax.networks.derived import derived
-from tenas_jax.networks.derived.darts_cell import Cell
-from tenas_jax.networks.derived.layers import Classifier, drop_path
+from tenas_jax.networks.darts.trained_cell import Cell
+from tenas_jax.networks.layers.trained import Classifier, drop_path
+from tenas_jax.networks.trained import derived
 
 SPACE = spaces.get("darts")
 KEY = jax.random.key(0)

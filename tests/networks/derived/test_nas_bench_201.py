@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from tenas_jax import spaces
-from tenas_jax.networks.derived import derived
-from tenas_jax.networks.derived.nas_bench_201 import Cell
+from tenas_jax.networks.nas_bench_201.trained import Cell
+from tenas_jax.networks.trained import derived
 
 SPACE = spaces.get("nas_bench_201")
 # Every operation, a source that is zero for one reader, and an edge that leads nowhere.

@@ -1,0 +1,200 @@
+"""Golden cases: weights and inputs that anyone can rebuild from a recipe, and what they must give.
+
+The values were computed in float64 with the programs released with TE-NAS (commit 9df78ff), TEG-NAS
+(dfa4177) and As-ViT (e326cca). A parameter's value depends on its name alone: standard normal
+numbers from a generator seeded by the CRC-32 of the name, then scaled by what kind of parameter it
+is.
+"""
+
+import functools
+import json
+import math
+import zlib
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import traverse_util
+
+from experiments.golden.as_vit import check_as_vit
+from experiments.golden.rows import Row, images, scalar, worst
+from tenas_jax.errors import UserError
+from tenas_jax.metrics import Batch, kernel_regression, linear_regions
+from tenas_jax.metrics.relu_patterns import relu_inputs
+from tenas_jax.networks import NETWORKS, Network, Params, variant
+from tenas_jax.networks.darts.edges import BY_SOURCE, FROM_INPUTS
+from tenas_jax.ntk import SharedNtk, ntk
+
+TOLERANCES = {"float64": 1e-6, "float32": 1e-3}
+
+
+def parameter(key: str, shape: tuple[int, ...]) -> np.ndarray:
+    """A parameter's golden value, float64 [shape], from its name."""
+    z = np.random.default_rng(zlib.crc32(key.encode())).standard_normal(shape)
+    kind = key.rsplit("/", 1)[-1]
+    if kind == "kernel":
+        fan_out = shape[-1] * math.prod(shape[:-2])
+        return z * math.sqrt(2 / fan_out)
+    return 1 + 0.1 * z if kind == "scale" else 0.1 * z
+
+
+def golden_keys(path: str) -> list[str]:
+    """The names in the golden files of one of our parameters: lists are folders there.
+
+    DARTS's edges are stacked here, so that one of our parameters has several names.
+    """
+    path = path.replace("cells_", "cells/").replace("edges_", "edges/")
+    for stack, edges in (("edges", BY_SOURCE), ("input_edges", BY_SOURCE[:FROM_INPUTS])):
+        cell, found, rest = path.partition(f"/{stack}/")
+        if found and "<-" not in rest:
+            rest = f"skip_connect/{rest}" if stack == "input_edges" else rest
+            return [f"{cell}/edges/{node}<-{source}/{rest}" for node, source in edges]
+    return [path]
+
+
+def parameters(network: Network, images: jax.Array) -> Params:
+    """The golden parameters of a network, in the dtype of the images."""
+    shapes = jax.eval_shape(lambda key: network.init(key, images), jax.random.key(0))
+    values = {}
+    for path, leaf in traverse_util.flatten_dict(shapes, sep="/").items():
+        keys = golden_keys(path)
+        if len(keys) == 1:
+            value = parameter(keys[0], leaf.shape)
+        else:
+            value = np.stack([parameter(key, leaf.shape[1:]) for key in keys])
+        values[path] = jnp.asarray(value, images.dtype)
+    return traverse_util.unflatten_dict(values, sep="/")
+
+
+def network(case: dict, name: str, form: str) -> Network:
+    """The scoring network of a case, with the case's mask."""
+    module = variant(case["space"], name).build(form=form)
+    return Network(module, jnp.asarray(case["mask"], jnp.float32))
+
+
+def check_ntk(case: dict, dtype: str, engine: str, form: str = "auto") -> Iterator[Row]:
+    """Recomputes one case of `ntk.json`: logits, kernel row, extreme eigenvalues, κ.
+
+    The errors of a vector are relative to its largest entry, and the worst entry is shown. In
+    float32 the kernel's entries for images at a kink are a row of their own, see `kinks`.
+    """
+    x = images(case["input"]["seed"], case["input"]["shape"], dtype)
+    net = network(case, "ntk", form)
+    params = parameters(net, x)
+    name = f"ntk: {case['name']}, N = {len(x)}"
+    yield worst(
+        name, "logits of the first image", _forward(net, params, x)[0], case["logits_first"]
+    )
+    kernel = np.asarray(_ntk(net, params, x, engine=engine))
+    near = kinks(case, form) if dtype == "float32" else np.array([], int)
+    rest = np.setdiff1d(np.arange(len(x)), near)
+    row = case["ntk_row0"]
+    yield worst(name, "kernel's first row", kernel[0], row, rest)
+    if len(near):
+        yield replace(
+            worst(name, f"the same, {len(near)} images at a kink", kernel[0], row, near),
+            at_kink=True,
+        )
+    eigenvalues = np.linalg.eigvalsh(kernel)
+    yield scalar(name, "smallest eigenvalue", eigenvalues[0], case["eig_min"])
+    yield scalar(name, "largest eigenvalue", eigenvalues[-1], case["eig_max"])
+    kappa = eigenvalues[-1] / eigenvalues[0]
+    yield scalar(name, "condition number", kappa, case["condition_number"])
+
+
+def kinks(case: dict, form: str = "auto") -> np.ndarray:
+    """The images of a case that have a ReLU within float32's rounding of its kink.
+
+    At a kink the derivative jumps, so that the rounding of the forward pass decides the kernel's
+    entries for that image: an error there of up to 2e-3 was seen, on either side of which float32
+    is right. They are found in float64, as images with |input| < 1e-6 to some ReLU (inputs are of
+    order one), so they do not depend on how a program rounds.
+    """
+    with jax.enable_x64(True):
+        x = images(case["input"]["seed"], case["input"]["shape"], "float64")
+        net = network(case, "ntk", form)
+        params = parameters(net, x)
+        inputs = _relu_inputs(net, params, x)
+        # A ReLU that is switched off is given exact zeros, in any precision.
+        near = (jnp.abs(inputs) < 1e-6) & (inputs != 0)
+        return np.flatnonzero(np.asarray(near.any(axis=1)))
+
+
+def check_linear_regions(case: dict, dtype: str, engine: str, form: str = "auto") -> Iterator[Row]:
+    """Recomputes one case of `linear_regions.json`; the engine plays no part in it."""
+    del engine
+    shape = case["input"]["shape"]
+    x = jnp.concatenate([images(seed, shape, dtype) for seed in case["input"]["seeds"]])
+    net = network(case, "thin", form)
+    params = parameters(net, x[:1])
+    regions = _regions(net, params, Batch(x), jax.random.key(0), pass_size=shape[0])
+    yield scalar(f"linear regions: {case['name']}", "regions", regions, case["regions"])
+
+
+def check_kernel_regression(
+    case: dict, dtype: str, engine: str, form: str = "auto"
+) -> Iterator[Row]:
+    """Recomputes one case of `kernel_regression.json`: the error on the validation batch."""
+    shape, batches = case["images"]["shape"], []
+    for part in ("train", "validation"):
+        x = images(case["images"][f"{part}_seed"], shape, dtype)
+        labels = np.random.default_rng(case["labels"][f"{part}_seed"]).integers(0, 10, shape[0])
+        batches.append(Batch(x, jnp.asarray(labels, jnp.int32)))
+    batch = batches[0].replace(validation=batches[1])
+    net = network(case, "ntk", form)
+    error, _ = _regression(net, parameters(net, batch.images), batch, engine=engine)
+    name = f"kernel regression: {case['name']}, N = {shape[0]}"
+    yield scalar(name, "error", error, case["mse"])
+
+
+# Compiled once for all cases of a shape: networks that differ in their mask share a program.
+_forward = jax.jit(lambda net, params, x: net(params, x))
+_relu_inputs = jax.jit(lambda net, params, x: relu_inputs(lambda x: net(params, x), x))
+_ntk = jax.jit(ntk, static_argnames="engine")
+_regions = jax.jit(linear_regions, static_argnames="pass_size")
+
+
+@functools.partial(jax.jit, static_argnames="engine")
+def _regression(net, params, batch, *, engine):
+    return kernel_regression(net, params, batch, ntk=SharedNtk(engine))
+
+
+# file of golden cases -> how one of its cases is recomputed
+CHECKS = {
+    "ntk": check_ntk,
+    "linear_regions": check_linear_regions,
+    "kernel_regression": check_kernel_regression,
+    "asvit": check_as_vit,
+}
+
+
+SPACES = {"asvit": "as_vit"}  # of cases that do not name theirs
+
+
+def read(folder: str) -> tuple[list[tuple[str, dict]], list[str]]:
+    """The cases of a folder: those that can be recomputed, as (kind, case), and names of the rest.
+
+    Raises:
+        UserError: the folder does not exist, holds no cases, or a file in it is not JSON.
+    """
+    files = sorted(Path(folder).glob("*.json"))
+    cases, skipped = [], []
+    for file in files:
+        if file.stem == "parameters":  # shapes only: our networks know their own
+            continue
+        try:
+            entries = json.loads(file.read_text())
+        except (OSError, ValueError) as error:
+            raise UserError(f"cannot read {file}: {error}") from error
+        for case in entries:
+            space = case.get("space", SPACES.get(file.stem, file.stem))
+            if file.stem in CHECKS and space in NETWORKS:
+                cases.append((file.stem, case))
+            else:
+                skipped.append(f"{file.stem}: {space}, {case.get('name', case.get('arch'))}")
+    if not cases and not skipped:
+        raise UserError(f"{folder!r} holds no golden cases (files such as ntk.json)")
+    return cases, skipped

@@ -1,0 +1,133 @@
+"""What the edges that leave some states of a DARTS cell add to their nodes, computed together."""
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from tenas_jax.networks.darts.edges import (
+    AVERAGE,
+    DIL_3X3,
+    DIL_5X5,
+    DILATED,
+    MAX,
+    SEP_3X3,
+    SEP_5X5,
+    SEPARABLE,
+    SKIP,
+    Weights,
+)
+from tenas_jax.networks.layers.conv_norm import sum_of_conv_norms
+from tenas_jax.networks.layers.maps import mix, normalise, per_channel
+from tenas_jax.networks.layers.pooling import average_pool_3x3, max_pool_3x3
+
+
+def leaving(x: jax.Array, edges: dict, stride: int, form: str) -> jax.Array:
+    """What each of E edges adds to its node; equally many leave each of S states.
+
+    No array has an axis for states beside one for edges: where cotangents add another, there would
+    be seven axes, and XLA's CPU back end (jaxlib 0.10.2) crashes in sums over one of so many.
+
+    Args:
+        x: the states [S, C, H, W, N].
+        edges: `weights` of the operations [E, 8], and for each operation its own, with an axis for
+            the edges; those that leave the first state come first.
+        stride: of all operations.
+        form: of the convolutions.
+
+    Returns:
+        [E, C, H / stride, W / stride, N]
+    """
+    weights = edges["weights"]
+    convolving = [SEP_3X3, SEP_5X5, DIL_3X3, DIL_5X5] + ([SKIP] if stride > 1 else [])
+    # A ReLU that no operation of the mask needs is switched off: it draws no boundary.
+    needed = _grouped(weights[:, jnp.array(convolving)] > 0, len(x)).any((1, 2))
+    positive = nn.relu(x * per_channel(needed.astype(x.dtype), x))
+    total = _dilated(positive, edges, stride, form)
+    for name in SEPARABLE:
+        total = total + _separable(positive, name, edges, stride, form)
+    if stride > 1:
+        total = total + _factorised_reductions(positive, edges["skip_connect"], weights[:, SKIP])
+    pooled = {} if stride > 1 else {SKIP: x}
+    for column, pool in ((AVERAGE, average_pool_3x3), (MAX, max_pool_3x3)):
+        pooled[column] = jax.vmap(lambda x, pool=pool: pool(x, stride=stride, form=form))(x)
+    for column, value in pooled.items():
+        weight = _grouped(weights[:, column, None], len(x))
+        total = total + (weight * value.reshape(len(x), 1, -1)).reshape(total.shape)
+    return total
+
+
+def _dilated(x: jax.Array, edges: dict, stride: int, form: str) -> jax.Array:
+    """The weighted dilated convolutions of edges: [S, C, ...] to [E, C, ...]."""
+
+    def one_state(x, operations):
+        parts = [_side_by_side(operation) for operation in operations]
+        return sum_of_conv_norms(x, *zip(*parts, strict=True), stride=stride, dilation=2, form=form)
+
+    operations = [
+        _weighted(edges[name], edges["weights"][:, column]) for name, (column, _) in DILATED.items()
+    ]
+    z = jax.vmap(one_state)(x, jax.tree.map(lambda a: _grouped(a, len(x)), operations))
+    return z.reshape(-1, x.shape[1], *z.shape[2:])
+
+
+def _separable(x: jax.Array, name: str, edges: dict, stride: int, form: str) -> jax.Array:
+    """A weighted separable convolution of edges: [S, C, ...] to [E, C, ...]."""
+    first, second = edges[name]
+    weight = edges["weights"][:, SEPARABLE[name][0]]
+    # Where the mask has no such operation, its second ReLU is switched off as well.
+    first = _weighted(first, (weight > 0).astype(x.dtype))
+
+    def one_state(x, first):
+        parts = ([part] for part in _side_by_side(first))
+        return sum_of_conv_norms(x, *parts, stride=stride, form=form)
+
+    def one_edge(y, kernel, scale, bias):
+        return sum_of_conv_norms(y, [kernel], [scale], [bias], form=form)
+
+    y = jax.vmap(one_state)(x, jax.tree.map(lambda a: _grouped(a, len(x)), first))
+    y = nn.relu(y.reshape(-1, x.shape[1], *y.shape[2:]))
+    return jax.vmap(one_edge)(y, *_weighted(second, weight))
+
+
+def _factorised_reductions(x: jax.Array, weights: tuple, weight: jax.Array) -> jax.Array:
+    """Half the channels from the even places, half from the odd ones, for the edges.
+
+    Args:
+        x: [S, C, H, W, N].
+        weights: two kernels [E, 1, 1, C, C / 2], scales and biases [E, C].
+        weight: [E]
+
+    Returns:
+        [E, C, H / 2, W / 2, N]
+    """
+    *kernels, scale, bias = weights
+    even = x[:, :, ::2, ::2]
+    # Shifted by one pixel, with zeros at the far side where the side is odd.
+    around = ((0, 0), (0, 0), (0, 1), (0, 1), (0, 0))
+    odd = jnp.pad(x[:, :, 1:, 1:], around)[:, :, ::2, ::2]
+    halves = []
+    for places, kernel in zip((even, odd), kernels, strict=True):
+        kernel = _grouped(kernel, len(x)).transpose(0, 2, 3, 4, 1, 5)
+        half = jax.vmap(mix)(places, kernel.reshape(*kernel.shape[:4], -1))
+        halves.append(half.reshape(len(weight), -1, *half.shape[2:]))
+    both = jnp.concatenate(halves, 1)
+    return jax.vmap(normalise)(both, weight[:, None] * scale, weight[:, None] * bias)
+
+
+def _weighted(weights: Weights, weight: jax.Array) -> Weights:
+    """E operations times weights [E], folded into the norms: w BN(y) = BN(y; w γ, w β)."""
+    kernel, scale, bias = weights
+    return kernel, weight[:, None] * scale, weight[:, None] * bias
+
+
+def _side_by_side(weights: Weights) -> Weights:
+    """E convolutions of one input as one, their outputs one after the other."""
+    kernel, scale, bias = weights
+    _, size, _, channels, _ = kernel.shape
+    kernel = kernel.transpose(1, 2, 3, 0, 4).reshape(size, size, channels, -1)
+    return kernel, scale.ravel(), bias.ravel()
+
+
+def _grouped(a: jax.Array, count: int) -> jax.Array:
+    """[count E, ...] as [count, E, ...]."""
+    return a.reshape(count, -1, *a.shape[1:])

@@ -1,0 +1,82 @@
+"""Derived networks: full-size networks of a found architecture, for training.
+
+They keep running statistics of their norms (collection `batch_stats`), take ordinary images
+[N, H, W, C], and share no code with the scoring networks but the initialiser; a vision transformer,
+whose layer norms keep nothing, is the scored network itself.
+"""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+
+import flax.linen as nn
+import jax.numpy as jnp
+import numpy as np
+
+from tenas_jax import spaces
+from tenas_jax.errors import lookup, unknown
+from tenas_jax.networks.as_vit.trained import AsVitNet
+from tenas_jax.networks.counts import count, count_macs, count_parameters
+from tenas_jax.networks.darts.trained import DartsNet
+from tenas_jax.networks.nas_bench_201.trained import NasBench201Net
+
+# space -> module class
+DERIVED: dict[str, Callable[..., nn.Module]] = {
+    "nas_bench_201": NasBench201Net,
+    "darts": DartsNet,
+    "as_vit": AsVitNet,
+}
+
+# Fields of a module that do not say how large it is; `parent` and `name` are Flax's own.
+NOT_SIZE = ("arch", "classes", "dtype", "parent", "name")
+
+
+def size_fields(space: str) -> list[str]:
+    """The names of the fields by which a space's derived network is made larger or smaller.
+
+    Raises:
+        UserError: no such space.
+    """
+    fields = dataclasses.fields(lookup("space", DERIVED, space))
+    return [field.name for field in fields if field.name not in NOT_SIZE]
+
+
+def derived(
+    space: str, arch: Sequence | np.ndarray, *, classes: int, dtype=jnp.float32, **size
+) -> nn.Module:
+    """The network that one trains for an architecture.
+
+    It is called as `module.apply(variables, images, train=..., drop_path=...)` with images
+    [N, H, W, C], and gives logits float32 [N, classes] and auxiliary logits or None. The network of
+    `as_vit` also takes `coarse=...`, see there.
+
+    Args:
+        space: name of the architecture's space.
+        arch: integer array [cells, edges] of operation numbers, as the space's `parse` gives.
+        classes: how many.
+        dtype: of the computation, float32 or bfloat16; parameters, statistics and logits are
+            float32 with either.
+        **size: fields of the module by name, those that `size_fields` lists.
+
+    Raises:
+        UserError: an unknown space or field, a value that the field does not take, or an array that
+            is no architecture of the space.
+    """
+    build, valid = lookup("space", DERIVED, space), size_fields(space)
+    for name in size:
+        if name not in valid:
+            raise unknown(f"size field of {space}", name, valid)
+    rows = spaces.get(space).check(arch).tolist()
+    return build(arch=tuple(map(tuple, rows)), classes=classes, dtype=dtype, **size)
+
+
+__all__ = [
+    "DERIVED",
+    "AsVitNet",
+    "DartsNet",
+    "NasBench201Net",
+    "count",
+    "count_macs",
+    "count_parameters",
+    "derived",
+    "size_fields",
+]
