@@ -37,7 +37,11 @@ def get_config() -> ConfigDict:
     config.batch_size = placeholder(int)  # images N of the kernel (16)
     config.repeats = placeholder(int)  # networks that a score is averaged over (5)
     config.initialiser = placeholder(str)  # of dense kernels: in networks.INITIALISERS
-    config.curve_points = placeholder(int)  # points of a curve of images (10)
+    config.options = ConfigDict()  # metrics' own options and settings
+    for name in ("length_distortion", "gauss_length", "extrinsic_curvature"):
+        # points of a curve of images (10), norms of the network along it (identity)
+        fields = {"curve_points": placeholder(int), "norms": placeholder(str)}
+        config.options[name] = ConfigDict(fields)
     config.engine = placeholder(str)  # jacobian, neural_tangents or auto
     config.chunk = placeholder(int)  # rows of the Jacobian in memory at a time; None: what fits
     config.tensorboard = False  # event files for TensorBoard in the workdir?

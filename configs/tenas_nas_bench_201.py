@@ -31,7 +31,9 @@ def get_config() -> ConfigDict:
     config.repeats = placeholder(int)  # batches that a score is averaged over (3)
     config.redraw_weights = placeholder(bool)  # new weights each repeat (reference no, paper yes)
     config.initialiser = placeholder(str)  # of the kernels: a name in networks.INITIALISERS
-    config.patches = placeholder(int)  # inputs that regions are counted on (3000; paper 5000)
+    config.network = placeholder(str)  # of the space: scored, published, testing (scored)
+    own = config.options = ConfigDict()  # metrics' own options and settings
+    own.linear_regions = ConfigDict({"batch_size": placeholder(int)})  # inputs (3000; paper 5000)
     config.augment = placeholder(bool)  # random flips and shifts of the images (yes)
     config.engine = placeholder(str)  # jacobian, neural_tangents or auto
     config.chunk = placeholder(int)  # cotangents in memory at a time; None: what fits

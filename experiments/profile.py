@@ -22,7 +22,7 @@ from experiments.measure.profile import seconds_by_kind
 from experiments.measure.timing import timed
 from tenas_jax import spaces
 from tenas_jax.errors import UserError
-from tenas_jax.networks import Network, variant
+from tenas_jax.networks import Network, scored_network
 from tenas_jax.ntk import ntk
 from tenas_jax.report.tables import format_table
 from tenas_jax.runs.files import make_writable
@@ -39,12 +39,14 @@ flags.DEFINE_string("trace", None, "Folder that keeps the trace.")
 def main(argv: list[str]) -> None:
     del argv
     keep_freed_memory()
-    space, multiple = spaces.get(FLAGS.space), variant(FLAGS.space, "ntk").side_multiple
+    space = spaces.get(FLAGS.space)
+    built = scored_network(space)
+    multiple = built.blueprint.side_multiple
     if FLAGS.side % multiple:
         raise UserError(f"--side must be a multiple of {multiple}, not {FLAGS.side}")
     if FLAGS.trace:
         make_writable(pathlib.Path(FLAGS.trace, "trace"))
-    module = variant(FLAGS.space, "ntk").build(form=FLAGS.form)
+    module = built.network.module.clone(form=FLAGS.form)
     mask = jnp.asarray(space.supernet(), jnp.float32)
     rng = np.random.default_rng(0)
     images = jnp.asarray(rng.normal(size=(FLAGS.n, FLAGS.side, FLAGS.side, 3)), jnp.float32)

@@ -21,12 +21,13 @@ from flax import traverse_util
 
 from experiments.golden.as_vit import check_as_vit
 from experiments.golden.rows import Row, images, scalar, worst
+from tenas_jax import spaces
 from tenas_jax.errors import UserError
-from tenas_jax.metrics import Batch, kernel_regression, linear_regions
+from tenas_jax.metrics import Batch, Probe, kernel_regression, linear_regions
 from tenas_jax.metrics.relu_patterns import relu_inputs
-from tenas_jax.networks import NETWORKS, Network, Params, variant
+from tenas_jax.networks import Network, NetworkSpec, Params, scored_network
 from tenas_jax.networks.darts.edges import BY_SOURCE, FROM_INPUTS
-from tenas_jax.ntk import SharedNtk, ntk
+from tenas_jax.ntk import ntk
 
 TOLERANCES = {"float64": 1e-6, "float32": 1e-3}
 
@@ -70,9 +71,9 @@ def parameters(network: Network, images: jax.Array) -> Params:
 
 
 def network(case: dict, name: str, form: str) -> Network:
-    """The scoring network of a case, with the case's mask."""
-    module = variant(case["space"], name).build(form=form)
-    return Network(module, jnp.asarray(case["mask"], jnp.float32))
+    """Builds the scoring network of a case, with the case's mask."""
+    module = scored_network(spaces.get(case["space"]), NetworkSpec(name)).network.module
+    return Network(module.clone(form=form), jnp.asarray(case["mask"], jnp.float32))
 
 
 def check_ntk(case: dict, dtype: str, engine: str, form: str = "auto") -> Iterator[Row]:
@@ -82,7 +83,7 @@ def check_ntk(case: dict, dtype: str, engine: str, form: str = "auto") -> Iterat
     float32 the kernel's entries for images at a kink are a row of their own, see `kinks`.
     """
     x = images(case["input"]["seed"], case["input"]["shape"], dtype)
-    net = network(case, "ntk", form)
+    net = network(case, "scored", form)
     params = parameters(net, x)
     name = f"ntk: {case['name']}, N = {len(x)}"
     yield worst(
@@ -115,7 +116,7 @@ def kinks(case: dict, form: str = "auto") -> np.ndarray:
     """
     with jax.enable_x64(True):
         x = images(case["input"]["seed"], case["input"]["shape"], "float64")
-        net = network(case, "ntk", form)
+        net = network(case, "scored", form)
         params = parameters(net, x)
         inputs = _relu_inputs(net, params, x)
         # A ReLU that is switched off is given exact zeros, in any precision.
@@ -128,7 +129,7 @@ def check_linear_regions(case: dict, dtype: str, engine: str, form: str = "auto"
     del engine
     shape = case["input"]["shape"]
     x = jnp.concatenate([images(seed, shape, dtype) for seed in case["input"]["seeds"]])
-    net = network(case, "thin", form)
+    net = network(case, "patch", form)
     params = parameters(net, x[:1])
     regions = _regions(net, params, Batch(x), jax.random.key(0), pass_size=shape[0])
     yield scalar(f"linear regions: {case['name']}", "regions", regions, case["regions"])
@@ -143,9 +144,9 @@ def check_kernel_regression(
         x = images(case["images"][f"{part}_seed"], shape, dtype)
         labels = np.random.default_rng(case["labels"][f"{part}_seed"]).integers(0, 10, shape[0])
         batches.append(Batch(x, jnp.asarray(labels, jnp.int32)))
-    batch = batches[0].replace(validation=batches[1])
-    net = network(case, "ntk", form)
-    error, _ = _regression(net, parameters(net, batch.images), batch, engine=engine)
+    batch = batches[0].replace(held_out=batches[1])
+    net = network(case, "scored", form)
+    error, _ = _regression(net, parameters(net, batch.inputs), batch, engine=engine)
     name = f"kernel regression: {case['name']}, N = {shape[0]}"
     yield scalar(name, "error", error, case["mse"])
 
@@ -154,12 +155,16 @@ def check_kernel_regression(
 _forward = jax.jit(lambda net, params, x: net(params, x))
 _relu_inputs = jax.jit(lambda net, params, x: relu_inputs(lambda x: net(params, x), x))
 _ntk = jax.jit(ntk, static_argnames="engine")
-_regions = jax.jit(linear_regions, static_argnames="pass_size")
+
+
+@functools.partial(jax.jit, static_argnames="pass_size")
+def _regions(net, params, batch, key, *, pass_size):
+    return linear_regions(Probe(net, params, batch, key), pass_size=pass_size)
 
 
 @functools.partial(jax.jit, static_argnames="engine")
 def _regression(net, params, batch, *, engine):
-    return kernel_regression(net, params, batch, ntk=SharedNtk(engine))
+    return kernel_regression(Probe(net, params, batch, engine=engine))
 
 
 # file of golden cases -> how one of its cases is recomputed
@@ -171,7 +176,7 @@ CHECKS = {
 }
 
 
-SPACES = {"asvit": "as_vit"}  # of cases that do not name theirs
+SPACE_OF = {"asvit": "as_vit"}  # of cases that do not name theirs
 
 
 def read(folder: str) -> tuple[list[tuple[str, dict]], list[str]]:
@@ -190,8 +195,8 @@ def read(folder: str) -> tuple[list[tuple[str, dict]], list[str]]:
         except (OSError, ValueError) as error:
             raise UserError(f"cannot read {file}: {error}") from error
         for case in entries:
-            space = case.get("space", SPACES.get(file.stem, file.stem))
-            if file.stem in CHECKS and space in NETWORKS:
+            space = case.get("space", SPACE_OF.get(file.stem, file.stem))
+            if file.stem in CHECKS and space in spaces.SPACES:
                 cases.append((file.stem, case))
             else:
                 skipped.append(f"{file.stem}: {space}, {case.get('name', case.get('arch'))}")

@@ -12,8 +12,9 @@ from flax import traverse_util
 
 from experiments.golden.rows import Row, images, scalar, worst
 from tenas_jax import spaces
-from tenas_jax.metrics import Batch, extrinsic_curvature, gauss_length, length_distortion
-from tenas_jax.networks import AsVit, Network, Params
+from tenas_jax.metrics import Batch, Probe, extrinsic_curvature, gauss_length, length_distortion
+from tenas_jax.networks import Network, Params
+from tenas_jax.networks.as_vit.network import AsVit
 from tenas_jax.ntk import ntk
 from tenas_jax.spaces.as_vit.sizes import Sizes
 
@@ -95,4 +96,5 @@ _ntk = jax.jit(ntk, static_argnames="engine")
 @functools.partial(jax.jit, static_argnames="points")
 def _lengths(net, params, batch, basis, *, points):
     options = {"curve_points": points, "basis": basis}
-    return {name: fn(net, params, batch, None, **options) for name, fn in LENGTHS.items()}
+    probe = Probe(net, params, batch)
+    return {name: fn(probe, **options) for name, fn in LENGTHS.items()}

@@ -5,10 +5,9 @@ from dataclasses import dataclass, replace
 
 from experiments.measure import work
 from experiments.measure.work import Task, Work
-from tenas_jax import data
+from tenas_jax import data, spaces
 from tenas_jax.errors import UserError, lookup
-from tenas_jax.metrics import metric
-from tenas_jax.networks import variant
+from tenas_jax.networks import blueprints
 from tenas_jax.scoring.presets import protocol
 
 
@@ -41,7 +40,7 @@ class Case:
     remark: str = ""
 
 
-PATCHES = protocol(work.PRESET).patches
+PATCHES = protocol(work.PRESET).setting("linear_regions", "batch_size")
 
 KERNEL = Case(
     work.condition_number,
@@ -89,11 +88,10 @@ def tasks(names: Sequence[str], sizes: Sequence[int], *, side: int, repeats: int
     if not names or not sizes:
         raise UserError(f"no {'sizes' if names else 'cases'} are named")
     chosen = {name: lookup("case", CASES, name) for name in names}
-    least = metric("condition_number").min_images
-    if min(sizes) < least:
-        raise UserError(f"sizes must be at least {least}, not {min(sizes)}")
+    if min(sizes) < 2:  # a condition number's
+        raise UserError(f"sizes must be at least 2, not {min(sizes)}")
     for case in chosen.values():
-        multiple = variant(case.space, "ntk").side_multiple
+        multiple = blueprints(spaces.get(case.space))["scored"].side_multiple
         if side % multiple:
             raise UserError(f"the side must be a multiple of {multiple}, not {side}")
     photos = data.load("photos", size=side, limit=max(sizes))

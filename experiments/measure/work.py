@@ -3,7 +3,6 @@
 Everything is of the preset `reference`, on photographs that need no download.
 """
 
-import functools
 import pathlib
 import tempfile
 import time
@@ -15,9 +14,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from tenas_jax import data, spaces
-from tenas_jax.metrics import Batch, metric
-from tenas_jax.networks import Network, variant
-from tenas_jax.ntk import ntk, resolve_engine
+from tenas_jax.metrics import Batch, Probe, metric
+from tenas_jax.networks import scored_network
+from tenas_jax.ntk import resolve_engine
 from tenas_jax.runs.workdir import Workdir
 from tenas_jax.scoring import presets
 from tenas_jax.scoring.evaluator import Evaluator
@@ -142,19 +141,16 @@ def _metric(task: Task, name: str, draw: Callable) -> Work:
         draw: `(photographs, n, generator) -> images [n, H, W, C]`.
     """
     m, photos = metric(name), data.load("photos", size=task.side)
-    engine = resolve_engine(task.engine) if m.kernel else None
-    options = {"ntk": functools.partial(ntk, engine=engine)} if m.kernel else {}
+    engine = resolve_engine(task.engine) if "kernel" in m.needs else None
     images = jnp.asarray(draw(photos, task.n, np.random.default_rng(0)))
-    module = variant(task.space, m.variant).build(
-        classes=photos.classes, initialiser=presets.protocol(PRESET).initialiser
-    )
-    supernet = spaces.get(task.space).supernet()
-    network = Network(module, jnp.asarray(supernet, jnp.float32))
+    space, initialiser = spaces.get(task.space), presets.protocol(PRESET).initialiser
+    built = scored_network(space, m.spec, classes=photos.classes, initialiser=initialiser)
+    network = built.of(jnp.asarray(space.supernet(), jnp.float32))
     key = jax.random.key(0)
     params = network.init(key, jax.ShapeDtypeStruct((2, *images.shape[1:]), images.dtype))
     args = (network, params, Batch(images), key)
     start = time.perf_counter()
-    program = jax.jit(functools.partial(m.fn, **options)).lower(*args).compile()
+    program = jax.jit(lambda *a: m.fn(Probe(*a, engine=engine or "auto"))).lower(*args).compile()
     seconds = time.perf_counter() - start
 
     def run(_: int) -> int:

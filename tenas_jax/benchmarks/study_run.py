@@ -65,7 +65,7 @@ def keep_spectra(
         workdir: open for this run.
     """
     means = scores.means()
-    kernels = [name for name in evaluator.protocol.metrics if metric(name).kernel]
+    kernels = [name for name in evaluator.protocol.metrics if "kernel" in metric(name).needs]
     if not kernels:
         return
     usable = np.isfinite([means[name] for name in kernels]).all(0)

@@ -12,65 +12,36 @@ PyTorch's default, not Kaiming normal; a κ made negative by round-off ranks bes
 Here a bad kernel carries a flag and NaN. The kernel is that of the summed logits, in both.
 """
 
-from collections.abc import Callable
-
 import jax
 import jax.numpy as jnp
 
-from tenas_jax.metrics.batch import Batch
+from tenas_jax.metrics.probe import Probe
 from tenas_jax.metrics.weight_gradient import Pull, weight_gradient
-from tenas_jax.networks.model import Network, Params
-from tenas_jax.ntk import OK, Conditioning, SharedNtk, conditioning, ntk
+from tenas_jax.ntk import OK, Conditioning, conditioning
 
 MEETING = 2  # eigenvalues at each end that are looked at for ones that meet
 
 
-def condition_number(
-    network: Network,
-    params: Params,
-    batch: Batch,
-    key: jax.Array | None = None,
-    *,
-    ntk: Callable[..., jax.Array] = ntk,
-) -> Conditioning:
-    """κ of the kernel on the images of a batch.
-
-    Args:
-        network: `(params, images) -> logits`.
-        params: its parameters.
-        batch: images [N, H, W, C], N at least 2.
-        key: unused; every metric takes one.
-        ntk: the kernel, `tenas_jax.ntk.ntk` or one like it.
+def condition_number(probe: Probe) -> Conditioning:
+    """Computes κ of the kernel on the inputs of a batch, N at least 2.
 
     Returns:
         The scalar κ ≥ 1 in the parameters' dtype (NaN if flagged), and the flag.
     """
-    del key
-    return conditioning(ntk(network, params, batch.images))
+    return conditioning(probe.kernel())
 
 
-def condition_number_gradient(
-    network: Network,
-    params: Params,
-    batch: Batch,
-    key: jax.Array | None = None,
-    *,
-    ntk: SharedNtk | None = None,
-) -> jax.Array:
-    """∂ log κ / ∂w, w the weights of the mask's operations: [cells, edges, operations].
+def condition_number_gradient(probe: Probe) -> jax.Array:
+    """Computes ∂ log κ / ∂w, w the weights of the mask's operations: [cells, edges, operations].
 
     An eigenvalue of Θ with unit eigenvector v moves by dλ = vᵀ dΘ v. Where eigenvalues at an end
     meet (to within the rounding of the solver, see `conditioning`) no single one has a derivative;
     the mean of up to `MEETING` of them has, and is taken. NaN where the kernel is flagged.
 
     Args:
-        network: with a mask.
-        params: as for `condition_number`, and so are `batch` and `key`.
-        ntk: which may have the Jacobian already.
+        probe: of a network whose encoding is a mask.
     """
-    del key
-    ntk = ntk or SharedNtk()
-    kernel = ntk(network, params, batch.images)
+    kernel = probe.kernel()
     good = conditioning(kernel).flag == OK
     safe = jnp.where(good, (kernel + kernel.T) / 2, jnp.eye(len(kernel), dtype=kernel.dtype))
     values, vectors = jnp.linalg.eigh(safe)
@@ -81,6 +52,6 @@ def condition_number_gradient(
     high = (highest >= highest[-1] - near).astype(kernel.dtype)
     shares = jnp.concatenate([-low / low.sum() / lowest[0], high / high.sum() / highest[-1]])
     ends = jnp.concatenate([vectors[:, :count], vectors[:, -count:]], axis=1)
-    pulls = [Pull(batch.images, ends)]
-    gradient = weight_gradient(network, params, pulls, shares[:, None, None], shared=ntk)
+    pulls = [Pull(probe.batch.inputs, ends)]
+    gradient = weight_gradient(probe, pulls, shares[:, None, None])
     return jnp.where(good, gradient, jnp.nan)

@@ -25,13 +25,13 @@ import jax
 import jax.numpy as jnp
 
 from tenas_jax.errors import UserError
-from tenas_jax.networks.model import Network, Params
+from tenas_jax.metrics.probe import Probe
 
 CURVE_POINTS = 10
 
 
 class Motion(NamedTuple):
-    """How the outputs move at the points of a curve.
+    """Holds how the outputs move at the points of a curve.
 
     Attributes:
         velocity: v, [T, F].
@@ -42,8 +42,14 @@ class Motion(NamedTuple):
     acceleration: jax.Array
 
 
+def check_points(points: int) -> None:
+    """Raises a `UserError` unless there are 2 points of a curve at least."""
+    if isinstance(points, bool) or not isinstance(points, int) or points < 2:
+        raise UserError(f"curve_points must be at least 2, not {points}")
+
+
 def circle(key: jax.Array, shape: tuple[int, ...], dtype=jnp.float32) -> jax.Array:
-    """A plane in the space of images, uniform among all.
+    """Draws a plane in the space of images, uniform among all.
 
     Args:
         key: draws it.
@@ -65,20 +71,13 @@ def circle(key: jax.Array, shape: tuple[int, ...], dtype=jnp.float32) -> jax.Arr
 
 
 def along(
-    network: Network,
-    params: Params,
-    images: jax.Array,
-    key: jax.Array | None,
-    points: int = CURVE_POINTS,
-    basis: jax.Array | None = None,
+    probe: Probe, points: int = CURVE_POINTS, basis: jax.Array | None = None
 ) -> Callable[[jax.Array], jax.Array]:
-    """The outputs along a curve, as a function of one scalar.
+    """Returns the outputs along a curve, as a function of one scalar.
 
     Args:
-        network: `(params, images) -> outputs [N, ...]`, in forward mode.
-        params: its parameters.
-        images: [N, H, W, C], of which shape and dtype alone matter.
-        key: draws U, unless it is given.
+        probe: of a network in forward mode; of its batch, inputs [N, H, W, C], shape and dtype
+            alone matter. Its key draws U, unless that is given.
         points: T, at least 2.
         basis: U [H · W · C, 2], or None.
 
@@ -86,18 +85,17 @@ def along(
         s -> f(h(t + s)) [T, F] at t = 0 … 2π, what is one point's laid in a row, float32 at least.
 
     Raises:
-        UserError: fewer points, a basis or images of another shape, or outputs that are no array.
+        UserError: fewer points, a basis or inputs of another shape, or outputs that are no array.
     """
-    if points < 2:
-        raise UserError(f"curve_points must be at least 2, not {points}")
-    shape, dtype = images.shape[1:], images.dtype
+    check_points(points)
+    shape, dtype = probe.batch.inputs.shape[1:], probe.batch.inputs.dtype
     if basis is None:
-        if key is None:
+        if probe.key is None:
             raise UserError("a curve needs a key that draws it, or a basis")
-        basis = circle(key, shape, dtype)
+        basis = circle(probe.key, shape, dtype)
     if basis.shape != (math.prod(shape), 2):
         raise UserError(
-            f"a basis of {tuple(basis.shape)} does not fit images of {tuple(shape)}; "
+            f"a basis of {tuple(basis.shape)} does not fit inputs of {tuple(shape)}; "
             f"valid: {(math.prod(shape), 2)}"
         )
     t = jnp.linspace(0, 2 * math.pi, points, dtype=basis.dtype)
@@ -107,7 +105,7 @@ def along(
         angle = (t + s)[:, None]
         h = jnp.cos(angle) * across + jnp.sin(angle) * up
         with jax.default_matmul_precision("float32"):  # neither bfloat16 on TPU nor TF32 on GPU
-            out = network(params, h.reshape(points, *shape).astype(dtype))
+            out = probe.model(probe.params, h.reshape(points, *shape).astype(dtype))
         if not isinstance(out, jax.Array):
             raise UserError(f"the network must return one array, not a {type(out).__name__}")
         return out.reshape(points, -1).astype(jnp.promote_types(out.dtype, jnp.float32))
@@ -116,23 +114,23 @@ def along(
 
 
 def velocity(outputs: Callable[[jax.Array], jax.Array], s: jax.Array | float = 0.0) -> jax.Array:
-    """v [T, F] at t + s, for a function that `along` gave."""
+    """Computes v [T, F] at t + s, for a function that `along` gave."""
     return jax.jvp(outputs, (s,), (1.0,))[1]
 
 
 def motion(outputs: Callable[[jax.Array], jax.Array]) -> Motion:
-    """v and a at t, for a function that `along` gave."""
+    """Computes v and a at t, for a function that `along` gave."""
     return Motion(*jax.jvp(lambda s: velocity(outputs, s), (0.0,), (1.0,)))
 
 
 def speed(velocity: jax.Array) -> jax.Array:
-    """‖v‖ [T] of v [T, F]; NaN where v = 0, since a curve that stands still has no direction."""
+    """Computes ‖v‖ [T] of v [T, F]; NaN where v = 0: what stands still has no direction."""
     largest = jnp.abs(velocity).max(1, keepdims=True)  # squares neither overflow nor vanish
     return (largest * jnp.linalg.norm(velocity / largest, axis=1, keepdims=True))[:, 0]
 
 
 def turning(moved: Motion) -> jax.Array:
-    """How fast the direction of motion turns, ‖∂(v / ‖v‖) / ∂t‖ [T]; NaN where v = 0.
+    """Computes how fast the direction of motion turns, ‖∂(v / ‖v‖) / ∂t‖ [T]; NaN where v = 0.
 
     With u = v / ‖v‖ the derivative of u is (a − (a · u) u) / ‖v‖: what of a is across the motion.
     """

@@ -15,25 +15,19 @@ Source: Chen et al. 2022 (As-ViT), arXiv:2202.11921, after Poole et al. 2016, ar
 
 import jax
 
-from tenas_jax.metrics.batch import Batch
 from tenas_jax.metrics.curve import CURVE_POINTS, along, motion, speed, turning
-from tenas_jax.networks.model import Network, Params
+from tenas_jax.metrics.probe import Probe
 
 
 def extrinsic_curvature(
-    network: Network,
-    params: Params,
-    batch: Batch,
-    key: jax.Array | None,
-    *,
-    curve_points: int = CURVE_POINTS,
-    basis: jax.Array | None = None,
+    probe: Probe, *, curve_points: int = CURVE_POINTS, basis: jax.Array | None = None
 ) -> jax.Array:
-    """κ of a network.
+    """Computes κ of a network.
 
     Args:
-        network: `(params, images) -> outputs [N, ...]`, in forward mode.
-        params: as for `length_distortion`, and so are the others.
+        probe: as for `tenas_jax.metrics.curve.along`.
+        curve_points: T, at least 2.
+        basis: the plane, orthonormal columns [H · W · C, 2]; None draws it.
 
     Returns:
         A scalar from 0 in the outputs' dtype, float32 at least; NaN where they stand still at a
@@ -42,5 +36,5 @@ def extrinsic_curvature(
     Raises:
         UserError: see `tenas_jax.metrics.curve.along`.
     """
-    moved = motion(along(network, params, batch.images, key, curve_points, basis))
+    moved = motion(along(probe, curve_points, basis))
     return (turning(moved) / speed(moved.velocity)).sum()

@@ -16,7 +16,7 @@ batch of 64; here a repeat draws as for the other metrics. Its validation images
 here they are of the split that is searched on, none of them in the batch, and not augmented.
 """
 
-from collections.abc import Callable
+import math
 from typing import NamedTuple
 
 import jax
@@ -24,17 +24,17 @@ import jax.numpy as jnp
 from jax.scipy.linalg import cho_factor, cho_solve
 
 from tenas_jax.errors import UserError, lookup
-from tenas_jax.metrics.batch import Batch
+from tenas_jax.metrics.probe import Probe
 from tenas_jax.metrics.weight_gradient import Pull, weight_gradient
-from tenas_jax.networks.model import Network, Params
-from tenas_jax.ntk import OK, SharedNtk, conditioning, ntk
+from tenas_jax.networks.model import Params
+from tenas_jax.ntk import OK, conditioning
 
 # name -> what a module's name begins with whose weights take part; None for all
 REGRESSION_WEIGHTS: dict[str, str | None] = {"cells": "cell", "all": None}
 
 
 class Regression(NamedTuple):
-    """A solved regression.
+    """Holds a solved regression.
 
     Attributes:
         flag: of K(x, x) + ρ k I, see `tenas_jax.ntk.FLAGS`; the others mean nothing if it is bad.
@@ -52,23 +52,12 @@ class Regression(NamedTuple):
 
 
 def kernel_regression(
-    network: Network,
-    params: Params,
-    batch: Batch,
-    key: jax.Array | None = None,
-    *,
-    ntk: Callable[..., jax.Array] = ntk,
-    ridge: float = 0.0,
-    regression_weights: str = "cells",
+    probe: Probe, *, ridge: float = 0.0, regression_weights: str = "cells"
 ) -> tuple[jax.Array, jax.Array]:
-    """E for a batch and its validation batch.
+    """Computes E for a batch and its held-out batch.
 
     Args:
-        network: `(params, images) -> logits [N, C]`, a logit for each class.
-        params: its parameters.
-        batch: images [N, H, W, ...] and labels [N], and so in `batch.validation`; N at least 2.
-        key: unused; every metric takes one.
-        ntk: the kernel, `tenas_jax.ntk.ntk` or one like it.
+        probe: with inputs and targets [N], N at least 2, in both batches; outputs [N, C].
         ridge: ρ ≥ 0, relative to the mean of K(x, x)'s diagonal.
         regression_weights: a name in `REGRESSION_WEIGHTS`; `cells` are the modules whose name
             begins with `cell`, and the whole of a network that has none.
@@ -77,66 +66,54 @@ def kernel_regression(
         The scalar E ≥ 0 in the parameters' dtype (NaN if flagged), and the flag.
 
     Raises:
-        UserError: no labels or validation batch, one whose images have another shape, a network
-            without a logit for each class, or unknown weights.
+        UserError: no targets or held-out batch, one whose inputs have another shape, a network
+            without a logit for each class, unknown weights, or a ridge that is no number from 0.
     """
-    del key
-    _check(network, params, batch)
-    within = _within(params, regression_weights)
-    found = _solved(network, params, batch, ntk, ridge, within)[0]
-    return jnp.where(found.flag == OK, found.error, jnp.nan), found.flag
+    solved = _solved(probe, ridge, regression_weights)[0]
+    return jnp.where(solved.flag == OK, solved.error, jnp.nan), solved.flag
 
 
 def kernel_regression_gradient(
-    network: Network,
-    params: Params,
-    batch: Batch,
-    key: jax.Array | None = None,
-    *,
-    ntk: SharedNtk | None = None,
-    ridge: float = 0.0,
-    regression_weights: str = "cells",
+    probe: Probe, *, ridge: float = 0.0, regression_weights: str = "cells"
 ) -> jax.Array:
-    """∂ log E / ∂w, w the weights of the mask's operations: [cells, edges, operations].
+    """Computes ∂ log E / ∂w, w the weights of the mask's operations: [cells, edges, operations].
 
     With e = 2 (Ŷ − Y') / M and b = (K(x, x) + ρ k I)⁻¹ K(x, x') e the error moves by
     dE = Σ_c e_cᵀ dK(x', x) α_c − b_cᵀ dK(x, x) α_c; what the ridge adds to the diagonal is held
     constant. NaN where the kernel is flagged.
 
     Args:
-        network: with a mask.
-        params: as for `kernel_regression`, and so are the others.
-        ntk: which may have the Jacobians already.
+        probe: of a network whose encoding is a mask; the others as for `kernel_regression`.
     """
-    del key
-    ntk = ntk or SharedNtk()
-    _check(network, params, batch)
-    within = _within(params, regression_weights)
-    found, cross = _solved(network, params, batch, ntk, ridge, within)
-    e = 2 * found.residuals / len(cross)
+    solved, cross = _solved(probe, ridge, regression_weights)
+    e = 2 * solved.residuals / len(cross)
     with jax.default_matmul_precision("float32"):
-        b = cho_solve(found.factor, cross.T @ e)
-    x = batch.images
-    pulls = [Pull(batch.validation.images, e), Pull(x, -b), Pull(x, found.duals / found.error)]
+        b = cho_solve(solved.factor, cross.T @ e)
+    x, x2 = probe.batch.inputs, probe.batch.held_out.inputs
+    pulls = [Pull(x2, e), Pull(x, -b), Pull(x, solved.duals / solved.error)]
     form = jnp.zeros((3, 3), e.dtype).at[:2, 2].set(1)  # each of the first two with the third
     form = jnp.broadcast_to(form, (e.shape[1], 3, 3))
-    gradient = weight_gradient(network, params, pulls, form, shared=ntk, within=within)
-    return jnp.where(found.flag == OK, gradient, jnp.nan)
+    within = _within(probe.params, regression_weights)
+    gradient = weight_gradient(probe, pulls, form, within=within)
+    return jnp.where(solved.flag == OK, gradient, jnp.nan)
 
 
-def _solved(network, params, batch, ntk, ridge, within) -> tuple[Regression, jax.Array]:
-    """The regression, and K(x', x) [M, N]."""
-    kernel = ntk(network, params, batch.images, within=within)
-    cross = ntk(network, params, batch.validation.images, batch.images, within=within)
-    classes = _outputs(network, params, batch)[-1]
-    y, y2 = (_centred(b.labels, classes, kernel.dtype) for b in (batch, batch.validation))
+def _solved(probe: Probe, ridge: float, weights: str) -> tuple[Regression, jax.Array]:
+    """Solves the regression; beside it K(x', x) [M, N]."""
+    _check(probe)
+    check_ridge(ridge)
+    within, batch = _within(probe.params, weights), probe.batch
+    kernel = probe.kernel(within=within)
+    cross = probe.kernel(batch.held_out.inputs, batch.inputs, within=within)
+    classes = probe.output_shape[-1]
+    y, y2 = (_centred(b.targets, classes, kernel.dtype) for b in (batch, batch.held_out))
     return regression(kernel, cross, y, y2, ridge), cross
 
 
 def regression(
     kernel: jax.Array, cross: jax.Array, y: jax.Array, y2: jax.Array, ridge: float = 0.0
 ) -> Regression:
-    """Regression by a given kernel.
+    """Solves a regression by a given kernel.
 
     Args:
         kernel: K(x, x) [N, N].
@@ -155,31 +132,39 @@ def regression(
     return Regression(flag, (residuals * residuals).sum(1).mean(), factor, duals, residuals)
 
 
-def _centred(labels: jax.Array, classes: int, dtype) -> jax.Array:
-    """One-hot labels [N, classes] less their mean over the batch."""
-    hot = jax.nn.one_hot(labels, classes, dtype=dtype)
+def check_ridge(ridge: float) -> None:
+    """Raises a `UserError` for a ridge that is no finite number from 0."""
+    number = isinstance(ridge, int | float) and not isinstance(ridge, bool)
+    if not number or not 0 <= ridge < math.inf:
+        raise UserError(f"ridge must be a finite number from 0, not {ridge}")
+
+
+def check_weights(name: str) -> str | None:
+    """Returns what the modules' names begin with that some weights are of; `UserError` if none."""
+    return lookup("regression_weights", REGRESSION_WEIGHTS, name)
+
+
+def _centred(targets: jax.Array, classes: int, dtype) -> jax.Array:
+    """Returns one-hot targets [N, classes] less their mean over the batch."""
+    hot = jax.nn.one_hot(targets, classes, dtype=dtype)
     return hot - hot.mean(0, keepdims=True)
 
 
 def _within(params: Params, name: str) -> str | None:
-    """What the names of the modules that take part begin with."""
-    prefix = lookup("regression_weights", REGRESSION_WEIGHTS, name)
+    """Tells what the names of the modules that take part begin with; None for all."""
+    prefix = check_weights(name)
     names = [str(k.key) for path, _ in jax.tree_util.tree_leaves_with_path(params) for k in path]
     return prefix if prefix and any(name.startswith(prefix) for name in names) else None
 
 
-def _check(network: Network, params: Params, batch: Batch) -> None:
+def _check(probe: Probe) -> None:
     """Raises for a batch on which there is no regression."""
-    if batch.validation is None or batch.labels is None or batch.validation.labels is None:
-        raise UserError("kernel_regression needs labels, and a validation batch with labels")
-    shape, other = batch.images.shape[1:], batch.validation.images.shape[1:]
-    if shape != other:
-        raise UserError(f"validation images are {other}, not {shape} as those of the batch")
-    logits = _outputs(network, params, batch)
+    batch, other = probe.batch, probe.batch.held_out
+    if other is None or batch.targets is None or other.targets is None:
+        raise UserError("kernel_regression needs targets, and a held-out batch with targets")
+    shape, second = batch.inputs.shape[1:], other.inputs.shape[1:]
+    if shape != second:
+        raise UserError(f"held-out inputs are {second}, not {shape} as those of the batch")
+    logits = probe.output_shape
     if len(logits) != 2 or logits[1] < 2:
         raise UserError(f"kernel_regression needs a logit for each class, not outputs {logits}")
-
-
-def _outputs(network: Network, params: Params, batch: Batch) -> tuple[int, ...]:
-    """The shape of the network's outputs; it is not run."""
-    return jax.eval_shape(lambda p, x: network(p, x), params, batch.images).shape

@@ -11,29 +11,19 @@ Source: Chen et al. 2022 (As-ViT), arXiv:2202.11921, after Poole et al. 2016, ar
 
 import jax
 
-from tenas_jax.metrics.batch import Batch
 from tenas_jax.metrics.curve import CURVE_POINTS, along, speed, velocity
-from tenas_jax.networks.model import Network, Params
+from tenas_jax.metrics.probe import Probe
 
 
 def length_distortion(
-    network: Network,
-    params: Params,
-    batch: Batch,
-    key: jax.Array | None,
-    *,
-    curve_points: int = CURVE_POINTS,
-    basis: jax.Array | None = None,
+    probe: Probe, *, curve_points: int = CURVE_POINTS, basis: jax.Array | None = None
 ) -> jax.Array:
-    """LE of a network.
+    """Computes LE of a network.
 
     Args:
-        network: `(params, images) -> outputs [N, ...]`, in forward mode.
-        params: its parameters.
-        batch: images [N, H, W, C], of which shape and dtype alone matter.
-        key: draws the circle's plane, unless it is given.
+        probe: as for `tenas_jax.metrics.curve.along`.
         curve_points: T, at least 2.
-        basis: the plane, orthonormal columns [H · W · C, 2], or None.
+        basis: the plane, orthonormal columns [H · W · C, 2]; None draws it.
 
     Returns:
         A scalar above 0 in the outputs' dtype, float32 at least; NaN where they stand still at a
@@ -42,5 +32,4 @@ def length_distortion(
     Raises:
         UserError: see `tenas_jax.metrics.curve.along`.
     """
-    outputs = along(network, params, batch.images, key, curve_points, basis)
-    return speed(velocity(outputs)).sum()
+    return speed(velocity(along(probe, curve_points, basis))).sum()

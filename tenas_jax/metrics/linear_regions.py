@@ -21,25 +21,20 @@ from jax import lax
 from jax.extend import core
 
 from tenas_jax.errors import UserError
-from tenas_jax.metrics.batch import Batch
+from tenas_jax.metrics.probe import Probe
 from tenas_jax.metrics.relu_patterns import relu_patterns
-from tenas_jax.networks.model import Network, Params
 from tenas_jax.tracing.loops import map_or_unroll, needs_unrolling
 
 WORDS = 2  # of 32 bits, for each pattern
 
 
-def linear_regions(
-    network: Network, params: Params, batch: Batch, key: jax.Array, *, pass_size: int = 1000
-) -> jax.Array:
-    """R for the images of a batch.
+def linear_regions(probe: Probe, *, pass_size: int = 1000) -> jax.Array:
+    """Counts R for the inputs of a batch.
 
     Args:
-        network: the network whose ReLUs count.
-        params: its parameters.
-        batch: images [S, H, W, C].
-        key: draws the parities of patterns wider than 64; unused otherwise.
-        pass_size: images that go through the network together, and so share batch statistics (1000
+        probe: of the network whose ReLUs count, and a batch [S, ...]; its key draws the parities of
+            patterns wider than 64, and is unused otherwise.
+        pass_size: inputs that go through the network together, and so share batch statistics (1000
             in the released program, which makes three such passes). It must divide S.
 
     Returns:
@@ -48,19 +43,18 @@ def linear_regions(
     Raises:
         UserError: S is not a multiple of `pass_size`, or the network has no ReLU.
     """
-    images = batch.images
-    pass_size = min(pass_size, len(images))
-    if len(images) % pass_size:
-        raise UserError(f"{len(images)} images do not divide into passes of {pass_size}")
-    passes = images.reshape(-1, pass_size, *images.shape[1:])
+    inputs, size = probe.batch.inputs, min(pass_size, len(probe.batch))
+    if len(inputs) % size:
+        raise UserError(f"{len(inputs)} inputs do not divide into passes of {size}")
+    passes = inputs.reshape(-1, size, *inputs.shape[1:])
 
-    def words(images: jax.Array) -> jax.Array:
-        return pack(relu_patterns(lambda x: network(params, x), images), key)
+    def words(inputs: jax.Array) -> jax.Array:
+        return pack(relu_patterns(probe.function(), inputs), probe.key)
 
     program = jax.make_jaxpr(words)(passes[0])  # traced once, for all passes
     run, unroll = core.jaxpr_as_fun(program), needs_unrolling(program.jaxpr)
-    found = map_or_unroll(lambda images: run(images)[0], passes, unroll=unroll)
-    return count_distinct(found.reshape(-1, WORDS))
+    patterns = map_or_unroll(lambda inputs: run(inputs)[0], passes, unroll=unroll)
+    return count_distinct(patterns.reshape(-1, WORDS))
 
 
 def pack(patterns: jax.Array, key: jax.Array) -> jax.Array:

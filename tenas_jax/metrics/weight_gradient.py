@@ -20,9 +20,8 @@ from jax import lax
 from jax.extend import core
 from jax.flatten_util import ravel_pytree
 
-from tenas_jax.networks.model import Network, Params
-from tenas_jax.ntk import SharedNtk
-from tenas_jax.ntk.empirical import summed_logits, taking_part
+from tenas_jax.metrics.probe import Probe
+from tenas_jax.ntk.empirical import summed_outputs, taking_part
 from tenas_jax.tracing.loops import map_or_unroll, needs_unrolling
 
 
@@ -30,64 +29,57 @@ class Pull(NamedTuple):
     """J(x)ᵀ u_r for each r.
 
     Attributes:
-        images: x, [N, ...].
+        inputs: x, [N, ...].
         cotangents: u, [N, R].
     """
 
-    images: jax.Array
+    inputs: jax.Array
     cotangents: jax.Array
 
 
 def weight_gradient(
-    network: Network,
-    params: Params,
-    pulls: Sequence[Pull],
-    form: jax.Array,
-    *,
-    shared: SharedNtk,
-    within: str | None = None,
+    probe: Probe, pulls: Sequence[Pull], form: jax.Array, *, within: str | None = None
 ) -> jax.Array:
-    """∂/∂w of Σ_r Σ_ij form[r, i, j] ⟨pulls[i]_r, pulls[j]_r⟩.
+    """Computes ∂/∂w of Σ_r Σ_ij form[r, i, j] ⟨pulls[i]_r, pulls[j]_r⟩.
 
     Args:
-        network: with a mask [cells, edges, operations].
-        params: its parameters.
-        pulls: P of them, with as many images N and cotangents R each.
+        probe: of a network whose encoding is a mask [cells, edges, operations]; it has the
+            Jacobians, or computes them.
+        pulls: P of them, with as many inputs N and cotangents R each.
         form: [R, P, P].
-        shared: which has the Jacobians, or computes them.
         within: see `tenas_jax.ntk.ntk`.
 
     Returns:
         [cells, edges, operations], in the mask's dtype, for w = mask / (ones in its row), the
         row's count held constant; also of operations that the mask has not.
     """
+    mask, params = probe.model.encoding, probe.params
     some = taking_part(params, within=within)
-    images = jnp.stack([pull.images for pull in pulls])
+    inputs = jnp.stack([pull.inputs for pull in pulls])
     with jax.default_matmul_precision("float32"):
         pulled = jnp.stack(
-            [p.cotangents.T @ shared.rows(network, params, p.images, within=within) for p in pulls],
-            axis=1,
+            [p.cotangents.T @ probe.rows(p.inputs, within=within) for p in pulls], axis=1
         )  # [R, P, parameters]
         others = jnp.einsum("rij,rjp->rip", form + form.swapaxes(1, 2), pulled)
 
         def product(mask, which, cotangent, other) -> jax.Array:
-            """⟨J(x)ᵀ u, other⟩, x the images of that number."""
-            f = summed_logits(network.replace(mask=mask), params)
-            tree = jax.vjp(lambda p: f(p, images[which]), some)[1](cotangent)[0]
+            """Computes ⟨J(x)ᵀ u, other⟩, x the inputs of that number."""
+            f = summed_outputs(probe.model.replace(encoding=mask), params)
+            tree = jax.vjp(lambda p: f(p, inputs[which]), some)[1](cotangent)[0]
             return jnp.vdot(ravel_pytree(tree)[0], other)
 
         terms = (
             jnp.tile(jnp.arange(len(pulls)), len(form)),
-            jnp.stack([pull.cotangents.T for pull in pulls], axis=1).reshape(-1, images.shape[1]),
+            jnp.stack([pull.cotangents.T for pull in pulls], axis=1).reshape(-1, inputs.shape[1]),
             others.reshape(-1, others.shape[-1]),
         )
-        program = jax.make_jaxpr(jax.grad(product))(network.mask, *(t[0] for t in terms))
+        program = jax.make_jaxpr(jax.grad(product))(mask, *(t[0] for t in terms))
         run, unroll = core.jaxpr_as_fun(program), needs_unrolling(program.jaxpr)
 
         def one(term: tuple) -> jax.Array:
-            """The gradient of one product; one that counts for nothing is not computed."""
-            counts, nothing = (term[2] != 0).any(), jnp.zeros_like(network.mask)
-            return lax.cond(counts, lambda: run(network.mask, *term)[0], lambda: nothing)
+            """Computes the gradient of one product, or nothing where it counts for nothing."""
+            counts, nothing = (term[2] != 0).any(), jnp.zeros_like(mask)
+            return lax.cond(counts, lambda: run(mask, *term)[0], lambda: nothing)
 
         gradient = map_or_unroll(one, terms, unroll=unroll).sum(0)
-    return gradient * jnp.maximum(network.mask.sum(-1, keepdims=True), 1)  # a mask is w · count
+    return gradient * jnp.maximum(mask.sum(-1, keepdims=True), 1)  # a mask is w · count

@@ -1,70 +1,71 @@
-"""Scoring networks of each space.
+"""Networks of each space, one folder a space, and models of any kind.
 
-`ntk` is the one whose kernel is taken, `thin` that of which regions are counted, and `curve` that
-along which lengths are measured: the first with derivatives in forward mode.
+A space says where its networks are (`Space.networks`, a module that holds `NETWORKS`, blueprints by
+name, and `TRAINED`, the module that is trained); nothing here names a space.
 """
 
-import functools
+import importlib
+from collections.abc import Mapping
+from types import ModuleType
+from typing import Any
 
-from tenas_jax.errors import lookup
-from tenas_jax.networks.as_vit.network import AsVit
-from tenas_jax.networks.as_vit.scored import adapted, topologies_net
-from tenas_jax.networks.darts.scored import Darts
+from tenas_jax.errors import UserError
 from tenas_jax.networks.layers.initialisers import INITIALISERS, initialiser
-from tenas_jax.networks.model import Network, Params
-from tenas_jax.networks.nas_bench_201.scored import NasBench201
-from tenas_jax.networks.variant import Scoring, Variant
+from tenas_jax.networks.model import Model, Network, Params
+from tenas_jax.networks.spec import Blueprint, Built, NetworkSpec, built, complete
 
 
-def _thin_nas_bench_201(**options) -> NasBench201:
-    return NasBench201(channels=1, stages=1, stem=False, **options)
+def networks_of(space: Any) -> ModuleType:
+    """Returns what holds a space's networks.
 
-
-def _thin_darts(**options) -> Darts:
-    return Darts(stem=False, **options)
-
-
-# space -> variant -> network
-NETWORKS: dict[str, dict[str, Variant]] = {
-    "nas_bench_201": {
-        "ntk": Variant(NasBench201, side_multiple=4),
-        "thin": Variant(_thin_nas_bench_201, patches=True),
-        "curve": Variant(functools.partial(NasBench201, form="plain"), side_multiple=4),
-    },
-    "darts": {
-        "ntk": Variant(Darts, side_multiple=2),
-        "thin": Variant(_thin_darts, patches=True),
-        "curve": Variant(functools.partial(Darts, form="plain"), side_multiple=2),
-    },
-    # A transformer's features are looked at, with norms for the kernel and without for lengths.
-    "as_vit": {
-        "ntk": Variant(topologies_net, side_multiple=32, adapt=adapted),
-        "curve": Variant(
-            topologies_net, side_multiple=32, options=(("norms", False),), adapt=adapted
-        ),
-    },
-}
-
-
-def variant(space: str, name: str) -> Variant:
-    """The scoring network of a space by name.
+    Args:
+        space: has `name`, and `networks`: the name of a module, or anything with `NETWORKS`.
 
     Raises:
-        UserError: no such space or variant.
+        UserError: the space has no networks.
     """
-    return lookup("network variant", lookup("space", NETWORKS, space), name)
+    held = getattr(space, "networks", None)
+    if held is None:
+        raise UserError(f"the space {space.name} has no networks: set its attribute `networks`")
+    return importlib.import_module(held) if isinstance(held, str) else held
+
+
+def blueprints(space: Any) -> Mapping[str, Blueprint]:
+    """Returns the networks of a space that can be scored, by name; errors as of `networks_of`."""
+    return networks_of(space).NETWORKS
+
+
+def scored_network(
+    space: Any, spec: NetworkSpec | None = None, *, classes: int = 10, **defaults: str
+) -> Built:
+    """Builds the network of a space that a spec asks for.
+
+    Args:
+        space: see `networks_of`.
+        spec: what is asked for; by default the small network as the space has it.
+        classes: of the logits.
+        **defaults: `name` and `initialiser`, where the spec leaves them open; see `complete`.
+
+    Raises:
+        UserError: the space has no such network, or it no such outputs or norms.
+    """
+    networks = blueprints(space)
+    spec = NetworkSpec() if spec is None else spec
+    return built(complete(spec, networks, space=space.name, **defaults), networks, classes)
 
 
 __all__ = [
     "INITIALISERS",
-    "NETWORKS",
-    "AsVit",
-    "Darts",
-    "NasBench201",
+    "Blueprint",
+    "Built",
+    "Model",
     "Network",
+    "NetworkSpec",
     "Params",
-    "Scoring",
-    "Variant",
+    "blueprints",
+    "built",
+    "complete",
     "initialiser",
-    "variant",
+    "networks_of",
+    "scored_network",
 ]

@@ -1,6 +1,6 @@
-"""A Flax module together with what stays fixed while its parameters vary."""
+"""Models: what maps parameters and inputs to outputs, and how a Flax module becomes one."""
 
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import flax.linen as nn
 import jax
@@ -11,16 +11,31 @@ from tenas_jax.tracing.drawing import lazy_init
 Params = Any  # a tree of arrays: the collection `params` of a Flax module
 
 
+@runtime_checkable
+class Model(Protocol):
+    """Maps parameters and inputs to outputs; a tree of arrays that passes through `jax.jit`.
+
+    Attributes:
+        coupled: whether an example's output may depend on other examples, as by batch statistics.
+    """
+
+    coupled: bool
+
+    def __call__(self, params: Params, inputs: Any) -> jax.Array:
+        """Returns outputs [N, ...] for inputs, a tree of arrays [N, ...]."""
+
+
 @struct.dataclass
 class Network:
-    """A function of parameters and images, and a tree of arrays that passes through `jax.jit`.
+    """A Flax (linen) module as a `Model`, with what stays fixed while its parameters vary.
 
-    The module is static: networks that differ only in `mask` or `state` share a compiled program.
+    The module is static: networks that differ only in `encoding` or `state` share a compiled
+    program.
 
     Attributes:
         module: the Flax module.
-        mask: operation mask [cells, edges, ops] given to the module as its second argument, or None
-            for a module that takes images alone.
+        encoding: of an architecture, given to the module as its second argument, such as a mask
+            [cells, edges, operations]; None for a module that takes inputs alone.
         state: other collections of variables (such as `batch_stats`), held constant.
         rngs: keys by name for a module that draws numbers when it is called, held constant, as
             `{"dropout": key}`; or None.
@@ -28,22 +43,22 @@ class Network:
     """
 
     module: nn.Module = struct.field(pytree_node=False)
-    mask: jax.Array | None = None
+    encoding: Any = None
     state: Any = struct.field(default_factory=dict)
     rngs: Any = None
     options: tuple = struct.field(pytree_node=False, default=())
 
     @property
     def coupled(self) -> bool:
-        """Whether an image's output may depend on other images, as by batch statistics.
+        """Says whether an example's output may depend on others, as by batch statistics.
 
         A module says that it does not by an attribute `coupled` that is false.
         """
         return getattr(self.module, "coupled", True)
 
-    def __call__(self, params: Params, images: jax.Array) -> jax.Array:
-        """The module's output, logits [N, classes], for images [N, H, W, C]."""
-        args = (images,) if self.mask is None else (images, self.mask)
+    def __call__(self, params: Params, inputs: Any) -> jax.Array:
+        """Returns the module's output, such as logits [N, classes], for inputs [N, ...]."""
+        args = (inputs,) if self.encoding is None else (inputs, self.encoding)
         variables = {"params": params, **self.state}
         # A module that updates its statistics may do so; the update is dropped.
         mutable = list(self.state) if self.state else False
@@ -52,7 +67,7 @@ class Network:
         )
         return out[0] if mutable else out
 
-    def init(self, key: jax.Array, images: jax.Array | jax.ShapeDtypeStruct) -> Params:
-        """Fresh parameters for images of this shape and dtype; the network is not run."""
-        args = (images,) if self.mask is None else (images, self.mask)
+    def init(self, key: jax.Array, inputs: jax.Array | jax.ShapeDtypeStruct) -> Params:
+        """Draws parameters for inputs of this shape and dtype; the network is not run."""
+        args = (inputs,) if self.encoding is None else (inputs, self.encoding)
         return lazy_init(self.module, key, *args, **dict(self.options))["params"]

@@ -6,25 +6,16 @@ whose layer norms keep nothing, is the scored network itself.
 """
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import flax.linen as nn
 import jax.numpy as jnp
 import numpy as np
 
 from tenas_jax import spaces
-from tenas_jax.errors import lookup, unknown
-from tenas_jax.networks.as_vit.trained import AsVitNet
+from tenas_jax.errors import unknown
+from tenas_jax.networks import networks_of
 from tenas_jax.networks.counts import count, count_macs, count_parameters
-from tenas_jax.networks.darts.trained import DartsNet
-from tenas_jax.networks.nas_bench_201.trained import NasBench201Net
-
-# space -> module class
-DERIVED: dict[str, Callable[..., nn.Module]] = {
-    "nas_bench_201": NasBench201Net,
-    "darts": DartsNet,
-    "as_vit": AsVitNet,
-}
 
 # Fields of a module that do not say how large it is; `parent` and `name` are Flax's own.
 NOT_SIZE = ("arch", "classes", "dtype", "parent", "name")
@@ -36,7 +27,7 @@ def size_fields(space: str) -> list[str]:
     Raises:
         UserError: no such space.
     """
-    fields = dataclasses.fields(lookup("space", DERIVED, space))
+    fields = dataclasses.fields(networks_of(spaces.get(space)).TRAINED)
     return [field.name for field in fields if field.name not in NOT_SIZE]
 
 
@@ -61,7 +52,7 @@ def derived(
         UserError: an unknown space or field, a value that the field does not take, or an array that
             is no architecture of the space.
     """
-    build, valid = lookup("space", DERIVED, space), size_fields(space)
+    build, valid = networks_of(spaces.get(space)).TRAINED, size_fields(space)
     for name in size:
         if name not in valid:
             raise unknown(f"size field of {space}", name, valid)
@@ -69,14 +60,4 @@ def derived(
     return build(arch=tuple(map(tuple, rows)), classes=classes, dtype=dtype, **size)
 
 
-__all__ = [
-    "DERIVED",
-    "AsVitNet",
-    "DartsNet",
-    "NasBench201Net",
-    "count",
-    "count_macs",
-    "count_parameters",
-    "derived",
-    "size_fields",
-]
+__all__ = ["count", "count_macs", "count_parameters", "derived", "size_fields"]

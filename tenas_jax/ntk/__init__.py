@@ -1,7 +1,6 @@
 """Empirical neural tangent kernels behind one function, and their spectra."""
 
 from tenas_jax.ntk.empirical import ENGINES, WEIGHTS, ntk, resolve_engine
-from tenas_jax.ntk.shared import SharedNtk
 from tenas_jax.ntk.spectrum import FLAGS, NOT_FINITE, OK, Conditioning, conditioning, spectrum
 
 __all__ = [
@@ -11,7 +10,6 @@ __all__ = [
     "OK",
     "WEIGHTS",
     "Conditioning",
-    "SharedNtk",
     "conditioning",
     "ntk",
     "resolve_engine",

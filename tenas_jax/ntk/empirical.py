@@ -4,13 +4,13 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
-from flax import traverse_util
+import numpy as np
 
 from tenas_jax.errors import UserError, lookup
 from tenas_jax.ntk import jacobian
 
 # The last name of a parameter says whether it takes part: weights do, biases do not.
-WEIGHTS = ("kernel", "scale")
+WEIGHTS = ("kernel", "scale", "weight")
 
 
 def _neural_tangents(f, params, x1, x2=None, *, chunk=None, coupled=True):
@@ -36,27 +36,27 @@ def resolve_engine(name: str) -> str:
 
 
 def ntk(
-    network: Callable[[Any, jax.Array], jax.Array],
+    model: Callable[[Any, Any], jax.Array],
     params: Any,
-    images: jax.Array,
-    images2: jax.Array | None = None,
+    inputs: Any,
+    inputs2: Any = None,
     *,
     engine: str = "auto",
     chunk: int | None = None,
     weights: Sequence[str] = WEIGHTS,
     within: str | None = None,
 ) -> jax.Array:
-    """The empirical NTK of the sum of the logits: Θ = J J'ᵀ, J[n] = ∂ Σ_c f_c(x_n) / ∂θ.
+    """Computes the empirical NTK of the summed outputs: Θ = J J'ᵀ, J[n] = ∂ Σ_c f_c(x_n) / ∂θ.
 
     Summing the outputs is what TE-NAS's program does; it is not the trace over outputs. A network
-    with batch statistics couples its samples, and gradients flow through the statistics.
+    with batch statistics couples its examples, and gradients flow through the statistics.
 
     Args:
-        network: `(params, images) -> logits [N, C]` (or [N]). If it has an attribute `coupled` that
-            is false, an image's logits depend on that image alone, and rows of J are cheaper.
-        params: the module's parameters, a tree of dicts.
-        images: [N, H, W, C].
-        images2: a second batch [M, ...], evaluated apart; None is the first.
+        model: `(params, inputs) -> outputs [N, ...]`. If it has an attribute `coupled` that is
+            false, an example's outputs depend on that example alone, and rows of J are cheaper.
+        params: its parameters, any tree of arrays.
+        inputs: [N, ...], or a tree of such arrays.
+        inputs2: a second batch [M, ...], evaluated apart; None is the first.
         engine: a name in `ENGINES` or `auto`.
         chunk: cotangents in memory at once, engine `jacobian` alone.
         weights: last names of the parameters that take part.
@@ -68,40 +68,78 @@ def ntk(
     Raises:
         UserError: an unknown engine, or no such parameter.
     """
-    f, some = summed_logits(network, params), taking_part(params, weights, within)
+    f, some = summed_outputs(model, params), taking_part(params, weights, within)
     kernel = ENGINES[resolve_engine(engine)]
-    coupled = getattr(network, "coupled", True)
-    return kernel(f, some, images, images2, chunk=chunk, coupled=coupled)
+    coupled = getattr(model, "coupled", True)
+    return kernel(f, some, inputs, inputs2, chunk=chunk, coupled=coupled)
 
 
 def taking_part(
     params: Any, weights: Sequence[str] = WEIGHTS, within: str | None = None
 ) -> dict[tuple[str, ...], jax.Array]:
-    """The parameters that take part in a kernel, by path; arguments and errors as for `ntk`."""
-    flat = traverse_util.flatten_dict(params)
-    found = {
+    """Returns the parameters that take part in a kernel, by path.
+
+    Args:
+        params: any tree of arrays.
+        weights: see `ntk`, and so for `within`.
+
+    Raises:
+        UserError: there is no such parameter.
+    """
+    every = _by_path(params)
+    chosen = {
         path: leaf
-        for path, leaf in flat.items()
-        if path[-1] in weights
+        for path, leaf in every.items()
+        if path
+        and path[-1] in weights
         and (within is None or any(name.startswith(within) for name in path[:-1]))
     }
-    if not found:
+    if not chosen:
         where = "" if within is None else f" in a module {within}…"
-        names = sorted({path[-1] for path in flat})
+        names = sorted({path[-1] for path in every if path})
         raise UserError(f"no parameter{where} is named {', '.join(weights)}; there are {names}")
-    return found
+    return chosen
 
 
-def summed_logits(
-    network: Callable[[Any, jax.Array], jax.Array], params: Any
-) -> Callable[[dict, jax.Array], jax.Array]:
-    """Σ_c f_c(x_n), [N], as a function of some of the parameters, by path, and images."""
-    flat = traverse_util.flatten_dict(params)
+def columns_of(params: Any, weights: Sequence[str], within: str | None) -> np.ndarray | None:
+    """Returns which columns of a Jacobian of all weights are those within some modules.
 
-    def f(some: dict, x: jax.Array) -> jax.Array:
-        logits = network(traverse_util.unflatten_dict({**flat, **some}), x)
-        if not isinstance(logits, jax.Array):
-            raise UserError(f"the network must return logits, not a {type(logits).__name__}")
-        return logits.reshape(len(x), -1).sum(-1)
+    Returns:
+        int [P], or None for all.
+    """
+    if within is None:
+        return None
+    chosen = taking_part(params, weights, within)
+    # In the order of a tree's leaves, as the engine lays them.
+    flags = {p: np.full(a.size, p in chosen) for p, a in taking_part(params, weights).items()}
+    return np.flatnonzero(np.concatenate(jax.tree.leaves(flags)))
+
+
+def summed_outputs(
+    model: Callable[[Any, Any], jax.Array], params: Any
+) -> Callable[[dict, Any], jax.Array]:
+    """Returns Σ_c f_c(x_n), [N], as a function of some of the parameters, by path, and inputs."""
+    every, tree = _by_path(params), jax.tree.structure(params)
+
+    def f(some: dict, inputs: Any) -> jax.Array:
+        leaves = [some.get(path, leaf) for path, leaf in every.items()]
+        outputs = model(jax.tree.unflatten(tree, leaves), inputs)
+        if not isinstance(outputs, jax.Array):
+            raise UserError(f"the network must return one array, not a {type(outputs).__name__}")
+        return outputs.reshape(len(jax.tree.leaves(inputs)[0]), -1).sum(-1)
 
     return f
+
+
+def _by_path(params: Any) -> dict[tuple[str, ...], jax.Array]:
+    """Returns the leaves of a tree by the names on the way to each, in the tree's order."""
+    leaves = jax.tree_util.tree_leaves_with_path(params)
+    return {tuple(map(_name, path)): leaf for path, leaf in leaves}
+
+
+def _name(key: Any) -> str:
+    """Returns the name of a step into a tree: a dict's key, a list's index, an attribute."""
+    for attribute in ("key", "name", "idx"):
+        if hasattr(key, attribute):
+            return str(getattr(key, attribute))
+    return str(key)

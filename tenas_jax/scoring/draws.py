@@ -4,7 +4,7 @@ Equal numbers give equal ones, in every process of a run and whatever was drawn 
 """
 
 import functools
-from typing import Any
+from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
@@ -12,76 +12,85 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from tenas_jax.data import Images
-from tenas_jax.data.batches import batch, batch_and_validation, patches
-from tenas_jax.metrics import Batch, metric
-from tenas_jax.networks import Network, Params, Scoring
+from tenas_jax.data.dataset import Batch, Dataset
+from tenas_jax.networks import Built, Network, Params
 from tenas_jax.scoring.presets import Protocol
 from tenas_jax.spaces import Space
 
 
+class Sight(NamedTuple):
+    """Says what metrics see that are computed together.
+
+    Attributes:
+        built: the network.
+        batch_size: examples.
+        held_out: whether there is a second batch.
+    """
+
+    built: Built
+    batch_size: int
+    held_out: bool
+
+
 class Draws:
-    """What a protocol draws at random for a space's scoring networks."""
+    """Draws what a protocol leaves to chance, for the networks of a space."""
 
     def __init__(
         self,
         space: Space,
-        data: Images,
+        data: Dataset,
         protocol: Protocol,
-        networks: dict[str, Scoring],
         seed: int,
         mesh: Mesh,
+        keep: int,
     ):
-        """Nothing is drawn yet.
+        """Prepares to draw.
 
         Args:
-            space: whose supernet shapes the parameters.
+            space: whose example of an encoding shapes the parameters.
             data: where batches and patches come from.
             protocol: how many, and whether weights are drawn anew in each repeat.
-            networks: the scoring networks by variant.
             seed: of weights and batches, both.
             mesh: the devices that everything is copied to.
+            keep: how many inputs are remembered: what a draw takes.
         """
         self._space, self._data, self._protocol = space, data, protocol
-        self._networks, self._seed, self._mesh = networks, seed, mesh
-        # All that a draw takes is kept while its candidates are scored.
-        keep = len(networks) * protocol.repeats
+        self._seed, self._mesh = seed, mesh
         self.inputs = functools.lru_cache(maxsize=2 * keep)(self._inputs)
+        self._params = functools.lru_cache(maxsize=2 * keep)(self._drawn_params)
 
-    def _inputs(self, variant_name: str, draw: int, repeat: int) -> tuple[Params, Batch, jax.Array]:
-        """Parameters, batch and the data of a key; `inputs` is this with a memory."""
-        rng = np.random.default_rng([self._seed, draw, repeat])
-        drawn = self._batch(variant_name, rng)
-        if self._networks[variant_name].variant.patches:
-            drawn = Batch(patches(self._data, self._protocol.patches, rng))
+    def _inputs(self, sight: Sight, draw: int, repeat: int) -> tuple[Params, Batch, jax.Array]:
+        """Draws parameters, a batch and the data of a key; `inputs` is this with a memory."""
+        drawn = self._batch(sight, np.random.default_rng([self._seed, draw, repeat]))
         whose = repeat if self._protocol.redraw_weights else 0
-        module = self._networks[variant_name].module
-        params = self._params(module, draw, whose, drawn.images.shape[1:])
+        params = self._params(
+            sight.built.network.module, draw, whose, drawn.inputs.shape[1:], str(drawn.inputs.dtype)
+        )
         key_data = jax.random.key_data(jax.random.split(self._key(draw, repeat), 2)[1])
         return params, *on_devices((drawn, key_data), self._mesh)
 
-    def _batch(self, variant_name: str, rng: np.random.Generator) -> Batch:
-        """Images and labels, and a validation batch if a metric of the network needs one."""
-        size, augment = self._protocol.batch_size, self._protocol.augment
-        metrics = [metric(name) for name in self._protocol.metrics]
-        if not any(m.validation and m.variant == variant_name for m in metrics):
-            images, labels = batch(self._data, size, rng, augment=augment)
-            return Batch(images, labels.astype(np.int32))
-        both = batch_and_validation(self._data, size, rng, augment=augment)
-        first, second = (Batch(images, labels.astype(np.int32)) for images, labels in both)
-        return first.replace(validation=second)
+    def _batch(self, sight: Sight, rng: np.random.Generator) -> Batch:
+        """Draws examples, or patches of images."""
+        size, augment = sight.batch_size, self._protocol.augment
+        if not sight.built.blueprint.patches:
+            return self._data.draw(size, rng, augment=augment, held_out=sight.held_out)
+        # Patches are drawn behind a batch of the protocol's size, which nobody looks at: so it was
+        # from the first, and what is drawn by a seed stays.
+        self._data.draw(self._protocol.batch_size, rng, augment=augment)
+        return Batch(self._data.patches(size, rng))
 
-    @functools.lru_cache(maxsize=4)  # noqa: B019
-    def _params(self, module: nn.Module, draw: int, repeat: int, shape: tuple) -> Params:
-        """Parameters for images of a shape: half a second for small networks.
+    def _drawn_params(
+        self, module: nn.Module, draw: int, repeat: int, shape: tuple[int, ...], dtype: str
+    ) -> Params:
+        """Draws parameters for inputs of a shape: half a second for small networks.
 
         Networks of one module have the same ones, drawn once.
         """
         key = self._key(draw, repeat)
         if self._protocol.redraw_weights:
             key = jax.random.split(key, 2)[0]
-        network = Network(module, jnp.asarray(self._space.supernet()))
-        params = network.init(key, jax.ShapeDtypeStruct((2, *shape), jnp.float32))
+        network = Network(module, jax.tree.map(jnp.asarray, self._space.example()))
+        params = network.init(key, jax.ShapeDtypeStruct((2, *shape), dtype))
         return on_devices(params, self._mesh)
 
     def _key(self, draw: int, repeat: int) -> jax.Array:
@@ -89,7 +98,7 @@ class Draws:
 
 
 def on_devices(tree: Any, mesh: Mesh, axis: str | None = None) -> Any:
-    """A tree of arrays on all devices of a mesh, which may be those of several processes.
+    """Puts a tree of arrays on all devices of a mesh, which may be those of several processes.
 
     Args:
         tree: the same in every process.

@@ -6,33 +6,35 @@ detail; a result must say which it used. `as_vit` is for vision transformers, as
 program do it (Chen et al., 2022, arXiv:2202.11921), but that κ and lengths are of the same weights.
 """
 
-import math
-from dataclasses import dataclass, fields, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
 
 from tenas_jax.errors import UserError, lookup, unknown
-from tenas_jax.metrics.curve import CURVE_POINTS
-from tenas_jax.metrics.kernel_regression import REGRESSION_WEIGHTS
+from tenas_jax.metrics import check_options, metric
+from tenas_jax.metrics.metric import SETTINGS
+
+Options = Mapping[str, Mapping[str, Any]]  # metric -> option or setting -> value
 
 
 @dataclass(frozen=True)
 class Protocol:
-    """Everything that a score depends on beside the architecture, the data and the seed.
+    """Holds everything that a score depends on beside the architecture, the data and the seed.
 
     Attributes:
         metrics: names of the metrics, in `tenas_jax.metrics.METRICS`.
-        batch_size: images N of the kernel.
-        repeats: batches a score is averaged over.
+        batch_size: examples N that metrics see which ask for no number of their own.
+        repeats: batches that a score is averaged over.
         redraw_weights: whether each repeat draws new weights, or a new batch alone.
         initialiser: of the kernels, in `tenas_jax.networks.INITIALISERS`.
-        patches: inputs S on which linear regions are counted.
+        network: name of the space's network, for metrics that ask for none: `scored`, `published`.
         augment: whether images are flipped and shifted at random.
         decimals: decimal places that a relative change is rounded to in each repeat, or None.
         significant: significant figures at which mean changes tie, or None.
         engine: of the kernel, in `tenas_jax.ntk.ENGINES`, or `auto`.
         chunk: cotangents in memory at a time (engine `jacobian`), or None for what fits a budget.
-        ridge: of kernel regression, relative to the mean of the kernel's diagonal.
-        regression_weights: whose kernel it takes, see `tenas_jax.metrics.kernel_regression`.
-        curve_points: points of a curve of images, at least 2, see `tenas_jax.metrics.curve`.
+        options: metric -> its options and `SETTINGS`, such as
+            `{"linear_regions": {"batch_size": 5000}}`, also of metrics that are not computed.
     """
 
     metrics: tuple[str, ...] = ("condition_number", "linear_regions")
@@ -40,22 +42,18 @@ class Protocol:
     repeats: int = 3
     redraw_weights: bool = False
     initialiser: str = "pytorch_default"
-    patches: int = 3000
+    network: str = "scored"
     augment: bool = True
     decimals: int | None = 3
     significant: int | None = 3
     engine: str = "auto"
     chunk: int | None = None
-    ridge: float = 0.0
-    regression_weights: str = "cells"
-    curve_points: int = CURVE_POINTS
+    options: Options = field(default_factory=dict)
 
     def __post_init__(self):
-        for name in ("batch_size", "repeats", "patches"):
+        for name in ("batch_size", "repeats"):
             if getattr(self, name) < 1:
                 raise UserError(f"{name} must be at least 1, not {getattr(self, name)}")
-        if self.curve_points < 2:
-            raise UserError(f"curve_points must be at least 2, not {self.curve_points}")
         if not self.metrics:
             raise UserError("metrics must name at least one metric")
         for name in self.metrics:
@@ -63,9 +61,26 @@ class Protocol:
                 raise UserError(f"metric {name!r} is named twice")
         if self.chunk is not None and self.chunk < 1:
             raise UserError(f"chunk must be at least 1, not {self.chunk}")
-        if not 0 <= self.ridge < math.inf:
-            raise UserError(f"ridge must be a finite number from 0, not {self.ridge}")
-        lookup("regression_weights", REGRESSION_WEIGHTS, self.regression_weights)
+        for name, options in self.options.items():
+            check_options(name, metric(name), options)
+
+    def setting(self, name: str, setting: str) -> Any:
+        """Returns what a metric is to have of `SETTINGS`; None where nobody says.
+
+        The protocol's options come first, then what the metric asks for, then the protocol's own.
+        """
+        given = self.options.get(name, {}).get(setting)
+        if given is not None:
+            return given
+        asked = metric(name)
+        if setting in ("batch_size", "repeats"):
+            return getattr(asked, setting) or getattr(self, setting)
+        return getattr(asked.spec, {"network": "name"}.get(setting, setting))
+
+    def options_of(self, name: str) -> dict[str, Any]:
+        """Returns the options of a metric's function that are set."""
+        given = self.options.get(name, {})
+        return {option: value for option, value in given.items() if option not in SETTINGS}
 
 
 PRESETS: dict[str, Protocol] = {
@@ -74,9 +89,9 @@ PRESETS: dict[str, Protocol] = {
         batch_size=32,
         redraw_weights=True,
         initialiser="kaiming_normal_fan_in",
-        patches=5000,
         decimals=None,
         significant=None,
+        options={"linear_regions": {"batch_size": 5000}},
     ),
     "as_vit": Protocol(
         metrics=("condition_number", "length_distortion"),
@@ -87,19 +102,35 @@ PRESETS: dict[str, Protocol] = {
         augment=False,
         decimals=None,
         significant=None,
+        # Lengths are of the network whose norms are replaced by the identity, where it has such.
+        options={
+            name: {"norms": "identity"}
+            for name in ("length_distortion", "gauss_length", "extrinsic_curvature")
+        },
     ),
 }
 
 
-def protocol(preset: str, **overrides) -> Protocol:
-    """A preset with some fields replaced; an override of None leaves the preset's value.
+def protocol(preset: str, *, options: Options | None = None, **overrides: Any) -> Protocol:
+    """Returns a preset with some fields replaced.
+
+    Args:
+        preset: in `PRESETS`.
+        options: metric -> option -> value, set beside the preset's; None leaves the preset's.
+        **overrides: other fields of `Protocol`; None leaves the preset's value.
 
     Raises:
-        UserError: an unknown preset or field.
+        UserError: an unknown preset, field, metric or option, or a value that one does not take.
     """
     base = lookup("preset", PRESETS, preset)
     valid = [field.name for field in fields(Protocol)]
     for name in overrides:
         if name not in valid:
             raise unknown("field of a protocol", name, valid)
-    return replace(base, **{k: v for k, v in overrides.items() if v is not None})
+    merged = {name: dict(given) for name, given in base.options.items()}
+    for name, given in (options or {}).items():
+        own = {option: value for option, value in given.items() if value is not None}
+        if own:
+            merged[name] = {**merged.get(name, {}), **own}
+    changed = {name: value for name, value in overrides.items() if value is not None}
+    return replace(base, options=merged, **changed)

@@ -1,5 +1,7 @@
-"""Programs that compute metrics of a block of masks, spread over the devices of a mesh."""
+"""Programs that compute metrics of a block of candidates, spread over the devices of a mesh."""
 
+import functools
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -7,28 +9,29 @@ import jax.numpy as jnp
 from jax import lax
 from jax.sharding import Mesh, PartitionSpec
 
-from tenas_jax.metrics import metric
-from tenas_jax.networks import Network, Scoring
-from tenas_jax.ntk import NOT_FINITE, OK, SharedNtk
+from tenas_jax.data.dataset import Batch
+from tenas_jax.metrics import Probe, measure, metric
+from tenas_jax.networks import Params
+from tenas_jax.scoring.draws import Sight
 from tenas_jax.scoring.presets import Protocol
 
 
 class Program(NamedTuple):
-    """What is compiled together: metrics of one scoring network, which share its Jacobian.
+    """Names what is compiled together: metrics that see the same, and share one probe.
 
     Attributes:
-        variant: the scoring network.
+        sight: the network and the batch that they see.
         metrics: their names.
         gradients: whether the metrics that have a derivative in the mask give it, too.
     """
 
-    variant: str
+    sight: Sight
     metrics: tuple[str, ...]
     gradients: bool
 
 
-class Found(NamedTuple):
-    """What a program says of a metric: arrays, or what becomes arrays.
+class Measured(NamedTuple):
+    """Holds what a program says of a metric: arrays, or what becomes arrays.
 
     Attributes:
         value: [...], NaN if it is bad.
@@ -41,41 +44,38 @@ class Found(NamedTuple):
     gradient: Any
 
 
-def compiled(program: Program, scoring: Scoring, protocol: Protocol, mesh: Mesh, args: tuple):
-    """A program, compiled.
+def compiled(
+    program: Program, protocol: Protocol, mesh: Mesh, args: tuple
+) -> Callable[..., dict[str, Measured]]:
+    """Compiles a program.
 
     Args:
         program: what it computes.
-        scoring: the scoring network.
         protocol: of the metrics.
         mesh: with one axis, `candidates`.
-        args: masks [block, cells, edges, operations], split over the mesh, zeros where there is
-            none to take gradients of; and on every device parameters, a `Batch` and the data of a
-            key.
+        args: encodings [block, ...], split over the mesh, zeros where there is none to take
+            gradients of; and on every device parameters, a `Batch` and the data of a key.
 
     Returns:
-        A function of such arguments that gives metric -> `Found`, first axes [block].
+        A function of such arguments that gives metric -> `Measured`, first axes [block].
     """
-
-    def scored(mask, params, batch, key_data):
-        key = jax.random.wrap_key_data(key_data)
-        params = scoring.initial(params, mask, batch.images.shape[-1])
-        return found(program, scoring.network(mask), params, batch, key, protocol)
+    scored = functools.partial(measured, program, protocol)
 
     def one(*given):
-        """The metrics of one mask, or zeros where there is none to take gradients of."""
+        """Measures one candidate, or gives zeros where there is none to take gradients of."""
         if not program.gradients:
             return scored(*given)
         # A search asks for the gradients of one mask: the other devices have nothing to do.
         idle = jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), jax.eval_shape(scored, *given))
         return lax.cond((given[0] > 0).any(), scored, lambda *_: idle, *given)
 
-    def block(masks, *shared):
-        """The metrics of a device's masks."""
-        if len(masks) > 1:
-            results = jax.vmap(one, in_axes=(0, None, None, None))(masks, *shared)
+    def block(encodings, *shared):
+        """Measures a device's candidates."""
+        if len(jax.tree.leaves(encodings)[0]) > 1:
+            results = jax.vmap(one, in_axes=(0, None, None, None))(encodings, *shared)
         else:
-            results = jax.tree.map(lambda v: v[None], one(masks[0], *shared))
+            single = one(jax.tree.map(lambda e: e[0], encodings), *shared)
+            results = jax.tree.map(lambda v: v[None], single)
         return lax.all_gather(results, "candidates", tiled=True) if gather else results
 
     split, whole = PartitionSpec("candidates"), PartitionSpec()
@@ -91,22 +91,32 @@ def compiled(program: Program, scoring: Scoring, protocol: Protocol, mesh: Mesh,
     return jax.jit(spread).lower(*args).compile()
 
 
-def found(
-    program: Program, network: Network, params, batch, key: jax.Array, protocol: Protocol
-) -> dict[str, Found]:
-    """The metrics of one network, from one Jacobian a batch."""
-    shared = SharedNtk(protocol.engine, protocol.chunk)
-    results = {}
+def measured(
+    program: Program,
+    protocol: Protocol,
+    encoding: Any,
+    params: Params,
+    batch: Batch,
+    key_data: jax.Array,
+) -> dict[str, Measured]:
+    """Measures one candidate by all metrics of a program, through one probe.
+
+    Args:
+        program, protocol: see `compiled`.
+        encoding: of the candidate.
+        params: as they were drawn for all candidates.
+        batch: what it sees.
+        key_data: of the key that metrics draw with.
+    """
+    built = program.sight.built
+    params = built.initial(params, encoding, jax.tree.leaves(batch.inputs)[0].shape[-1])
+    key = jax.random.wrap_key_data(key_data)
+    how = {"engine": protocol.engine, "chunk": protocol.chunk}
+    probe, results = Probe(built.of(encoding), params, batch, key, **how), {}
     for name in program.metrics:
-        m = metric(name)
-        options = {field: getattr(protocol, field) for field in m.options}
-        options |= {"ntk": shared} if m.kernel else {}
-        out = m.fn(network, params, batch, key, **options)
-        if not isinstance(out, tuple):
-            finite = jnp.isfinite(out)
-            out = jnp.where(finite, out, jnp.nan), jnp.where(finite, OK, NOT_FINITE)
-        gradient = None
-        if program.gradients and m.gradient is not None:
-            gradient = m.gradient(network, params, batch, key, **options)
-        results[name] = Found(*out, gradient)
+        m, options, gradient = metric(name), protocol.options_of(name), None
+        value, flag = measure(m, probe, **options)
+        if program.gradients and m.mask_gradient is not None:
+            gradient = m.mask_gradient(probe, **options)
+        results[name] = Measured(value, flag, gradient)
     return results

@@ -8,9 +8,9 @@ import numpy as np
 
 from tenas_jax.data import Images
 from tenas_jax.errors import UserError
-from tenas_jax.networks import Variant
+from tenas_jax.networks.as_vit import blueprint
 from tenas_jax.networks.as_vit.checks import check_sides
-from tenas_jax.networks.as_vit.scored import adapted, sizes_net
+from tenas_jax.networks.as_vit.scored import sizes_net
 from tenas_jax.scoring.evaluator import Evaluator
 from tenas_jax.scoring.presets import Protocol
 from tenas_jax.scoring.scores import Score
@@ -86,10 +86,7 @@ class SizesEvaluator:
         def build(**options: Any):
             return sizes_net(self.space.topology, largest, **options)
 
-        networks = {
-            "ntk": Variant(build, adapt=adapted),
-            "curve": Variant(build, options=(("norms", False),), adapt=adapted),
-        }
+        networks = {"scored": blueprint(build)}
         return Evaluator(self.space, self._data, self.protocol, networks=networks, **self._options)
 
 

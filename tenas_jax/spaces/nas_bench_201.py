@@ -10,12 +10,12 @@ import numpy as np
 
 from tenas_jax.errors import UserError, shorten, unknown
 from tenas_jax.spaces.forms import least_text
-from tenas_jax.spaces.space import Edge, Space
+from tenas_jax.spaces.space import CellSpace, Edge
 
 EXAMPLE = "|OP~0|+|OP~0|OP~1|+|OP~0|OP~1|OP~2|"
 
 
-class NasBench201(Space):
+class NasBench201(CellSpace):
     """Cells written `|nor_conv_3x3~0|+|none~0|avg_pool_3x3~1|+|...|`, `OP~SOURCE` an edge.
 
     `index` counts in mixed radix, edge 1<-0 the highest digit. The benchmark's own files number
@@ -24,6 +24,7 @@ class NasBench201(Space):
     """
 
     name = "nas_bench_201"
+    networks = "tenas_jax.networks.nas_bench_201"
     operations = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
     edges = ((1, 0), (2, 0), (2, 1), (3, 0), (3, 1), (3, 2))
     cells = 1

@@ -4,12 +4,12 @@ An architecture (`arch`) is an int8 array [cells, edges] of operation numbers; a
 array [cells, edges, operations] of 0 and 1, with one 1 in each row for an architecture and any
 number of them for a supernet. A space knows nothing of networks.
 
-A new cell space is one new file: a subclass that sets the four attributes and writes `parse`,
-`to_string` and `canonical`. A space that forbids some combinations also overrides `options`,
-`size`, `index`, `from_index`, `sample`, `neighbours` and `check`, which take every combination to
-be valid, and if its masks may have empty rows `to_mask`, `from_mask` and `is_single`. A space whose
-choices are no operations, such as kernel sizes, calls each an edge and its values operations; where
-they make no graph it overrides `table`, and reports show that instead.
+A new cell space is one new file: a subclass of `CellSpace` that sets its attributes and writes
+`parse`, `to_string` and `canonical`. A space that forbids some combinations also overrides
+`options`, `size`, `index`, `from_index`, `sample`, `neighbours` and `check`, which take every
+combination to be valid, and if its masks may have empty rows `to_mask`, `from_mask` and
+`is_single`. A space whose choices are no operations, such as kernel sizes, calls each an edge and
+its values operations; where they make no graph it overrides `table`, and reports show that instead.
 """
 
 import abc
@@ -25,32 +25,24 @@ Edge = tuple[int, int]
 
 
 class Space(abc.ABC):
-    """A cell search space.
+    """Offers what a search, an evaluator and a report ask of any space, whatever it consists of.
 
     Attributes:
-      name: what `spaces.get` calls it.
-      operations: names, in the order of a mask's columns.
-      edges: (target, source) pairs, in the order of a mask's rows.
-      cells: how many masks an architecture has, one a kind of cell.
-      cell_names: what each kind is called, where there are several.
-      inputs_per_node: how many edges into a node are chosen; None where all are.
-      has_supernet: whether several operations of an edge can be run side by side.
+        name: what `spaces.get` calls it.
+        networks: where its networks are, see `tenas_jax.networks`; None for a space without.
+        has_supernet: whether several architectures can be run as one network.
     """
 
     name: str
-    operations: tuple[str, ...]
-    edges: tuple[Edge, ...]
-    cells: int = 1
-    cell_names: tuple[str, ...] = ()
-    inputs_per_node: int | None = None
-    has_supernet: bool = True
+    networks: Any = None
+    has_supernet: bool = False
 
     @abc.abstractmethod
     def parse(self, string: str) -> np.ndarray:
-        """The int8 [cells, edges] architecture that `string` writes; `UserError` if none."""
+        """Reads the architecture that a string writes; `UserError` if it is none."""
 
     def parse_sized(self, string: str) -> tuple[np.ndarray, dict[str, Any]]:
-        """What `parse` gives, and the size fields of the derived network that `string` writes too.
+        """Returns what `parse` gives, and the size fields of the trained network written beside it.
 
         Only a space whose strings may hold sizes gives any.
         """
@@ -58,11 +50,69 @@ class Space(abc.ABC):
 
     @abc.abstractmethod
     def to_string(self, arch: np.ndarray) -> str:
-        """The one spelling of an architecture that this library writes."""
+        """Writes an architecture in the one spelling that this library has for it."""
 
     @abc.abstractmethod
     def canonical(self, arch: np.ndarray) -> str:
-        """A text that architectures which compute the same function share."""
+        """Returns a text that architectures which compute the same function share."""
+
+    @abc.abstractmethod
+    def encode(self, arch: np.ndarray) -> Any:
+        """Returns what a network is given of an architecture at run time, a tree of arrays."""
+
+    @abc.abstractmethod
+    def example(self) -> Any:
+        """Returns an encoding that shapes the parameters of all architectures."""
+
+    @abc.abstractmethod
+    def sample(self, rng: np.random.Generator, n: int | None = None) -> np.ndarray:
+        """Draws an architecture, or `n` with replacement along a first axis; `rng` advances."""
+
+    @abc.abstractmethod
+    def neighbours(self, arch: np.ndarray) -> list[np.ndarray]:
+        """Returns every architecture that differs in one choice."""
+
+    @abc.abstractmethod
+    def cache_key(self, encoding: Any) -> str:
+        """Returns a text that encodings share whose scores are the same in distribution."""
+
+    @abc.abstractmethod
+    def describe(self, encoding: Any) -> str:
+        """Writes an encoding in one line."""
+
+    def table(self, mask: np.ndarray, **sizes: Any) -> tuple[list[str], list[list]] | None:
+        """Returns header and rows that show an encoding of a space without graphs, else None.
+
+        `sizes` are the fields that `parse_sized` gives.
+        """
+        return None
+
+
+class CellSpace(Space):
+    """Offers cells whose edges each choose among operations: masks, supernets, numbers.
+
+    Attributes:
+        operations: names, in the order of a mask's columns.
+        edges: (target, source) pairs, in the order of a mask's rows.
+        cells: how many masks an architecture has, one a kind of cell.
+        cell_names: what each kind is called, where there are several.
+        inputs_per_node: how many edges into a node are chosen; None where all are.
+    """
+
+    operations: tuple[str, ...]
+    edges: tuple[Edge, ...]
+    cells: int = 1
+    cell_names: tuple[str, ...] = ()
+    inputs_per_node: int | None = None
+    has_supernet: bool = True
+
+    def encode(self, arch: np.ndarray) -> np.ndarray:
+        """Returns the mask of an architecture."""
+        return self.to_mask(arch)
+
+    def example(self) -> np.ndarray:
+        """Returns the supernet's mask."""
+        return self.supernet()
 
     @property
     def mask_shape(self) -> tuple[int, int, int]:
@@ -180,13 +230,6 @@ class Space(abc.ABC):
             f"{self.edge_name(cell, row)}: {self._row_text(mask[cell, row])}"
             for cell, row in np.ndindex(mask.shape[:2])
         )
-
-    def table(self, mask: np.ndarray, **sizes: Any) -> tuple[list[str], list[list]] | None:
-        """Header and rows that show a mask of a space without graphs; None where it has them.
-
-        `sizes` are the fields that `parse_sized` gives.
-        """
-        return None
 
     def cell_name(self, cell: int) -> str:
         """A kind of cell in words."""

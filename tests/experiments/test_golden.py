@@ -14,7 +14,6 @@ import pytest
 
 from experiments import golden
 from tenas_jax.errors import UserError
-from tenas_jax.networks import Variant
 from tenas_jax.ntk import ENGINES
 
 FOLDER = pathlib.Path(__file__).parents[1] / "golden"

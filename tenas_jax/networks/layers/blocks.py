@@ -55,13 +55,15 @@ class Stem(nn.Module):
     features: int
     initialiser: str
     form: str
+    norms: str = "on"
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         """[C, H, W, N] to [features, H, W, N]."""
         kernel = Conv(self.features, 3, self.initialiser, name="conv")(len(x), x.dtype)
         scale, bias = Norm(name="norm")(self.features, x.dtype)
-        return sum_of_conv_norms(x, [kernel], [scale], [bias], form=self.form)
+        how = {"form": self.form, "norms": self.norms}
+        return sum_of_conv_norms(x, [kernel], [scale], [bias], **how)
 
 
 class Head(nn.Module):
@@ -69,12 +71,13 @@ class Head(nn.Module):
 
     classes: int
     initialiser: str
+    norms: str = "on"
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         """[C, H, W, N] to logits [N, classes]."""
         scale, bias = Norm(name="norm")(len(x), x.dtype)
-        features = nn.relu(normalise(x, scale, bias)).mean((1, 2)).T
+        features = nn.relu(normalise(x, scale, bias, self.norms)).mean((1, 2)).T
         return nn.Dense(
             self.classes,
             kernel_init=initialiser(self.initialiser),

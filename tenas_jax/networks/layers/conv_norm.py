@@ -25,16 +25,17 @@ Second derivatives work in both forms, forward mode (`jax.jvp`) in `plain` only.
 """
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 
-from tenas_jax.errors import lookup
+from tenas_jax.errors import UserError, lookup
 from tenas_jax.networks.layers.maps import convolve, normalise, per_channel, standardise
 
 Arrays = Sequence[jax.Array]
+FORMS = ("plain", "condensed")
 
 
 def sum_of_conv_norms(
@@ -46,6 +47,7 @@ def sum_of_conv_norms(
     stride: int = 1,
     dilation: int = 1,
     form: str,
+    norms: str = "on",
 ) -> jax.Array:
     """Σ_o BN(convolve(x, kernels[o]), scales[o], biases[o]).
 
@@ -57,12 +59,18 @@ def sum_of_conv_norms(
         stride: of every convolution.
         dilation: of every convolution.
         form: a name in `FORMS`, or `auto`: `condensed` on CPU, `plain` elsewhere.
+        norms: a name in `NORMS` of `layers.maps`; all but `on` need the form `plain`.
 
     Returns:
         [F, ⌈H / stride⌉, ⌈W / stride⌉, N]
     """
     steps = stride, dilation
-    return FORMS[resolve_form(form)](x, tuple(kernels), tuple(scales), tuple(biases), steps)
+    arrays = tuple(kernels), tuple(scales), tuple(biases)
+    if resolve_form(form) == "plain":
+        return _plain(x, *arrays, steps, norms)
+    if norms != "on":
+        raise UserError(f"the form 'condensed' has norms 'on' alone, not {norms!r}")
+    return _condensed(x, *arrays, steps)
 
 
 def resolve_form(form: str) -> str:
@@ -73,13 +81,13 @@ def resolve_form(form: str) -> str:
     """
     if form == "auto":
         return "condensed" if jax.default_backend() == "cpu" else "plain"
-    lookup("form", {"auto": None, **FORMS}, form)
+    lookup("form", dict.fromkeys(("auto", *FORMS)), form)
     return form
 
 
-def _plain(x, kernels, scales, biases, steps):
+def _plain(x, kernels, scales, biases, steps, norms="on"):
     terms = [
-        normalise(convolve(x, kernel, *steps), scale, bias)
+        normalise(convolve(x, kernel, *steps), scale, bias, norms)
         for kernel, scale, bias in zip(kernels, scales, biases, strict=True)
     ]
     return sum(terms[1:], terms[0])
@@ -207,6 +215,3 @@ def _between_zeros(e: jax.Array, half: int, stride: int, height: int) -> jax.Arr
     after = height + half - ((out_height - 1) * stride + 1)
     along_height = [(0, 0, 0), (half, after, stride - 1), (0, 0, 0), (0, 0, 0)]
     return lax.pad(e, jnp.zeros((), e.dtype), along_height).reshape(features, -1)
-
-
-FORMS: dict[str, Callable] = {"plain": _plain, "condensed": _condensed}

@@ -5,9 +5,12 @@ Feature maps are [C, H, W, N], channels first and samples last: flattened, they 
 whole rows of samples apart, which is what XLA's CPU compiler vectorises best. On accelerators XLA
 chooses how an array lies in memory whatever the order of its axes.
 
-Batch normalisation here always uses the statistics of the batch it is given, keeps no running ones,
-and lets gradients flow through them: samples are coupled, as in the networks that the papers score.
+Batch normalisation here uses the statistics of the batch it is given and keeps no running ones. By
+default gradients flow through them: samples are coupled, as in the networks that the papers score;
+`NORMS` has what else may stand in a norm's place.
 """
+
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -51,23 +54,62 @@ def mix(x: jax.Array, kernel: jax.Array) -> jax.Array:
     return product.reshape(features, *x.shape[1:])
 
 
-def standardise(x: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """Zero mean and unit variance for each channel of [C, ...], over all other axes.
+def standardise(
+    x: jax.Array, axes: tuple[int, ...] | None = None
+) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """Gives each channel of [C, ...] zero mean and unit variance, over all other axes by default.
 
     Returns:
-        The standardised array, and for each channel the mean and 1 / sqrt(variance + epsilon).
+        The standardised array, and for each channel the mean and 1 / sqrt(variance + epsilon), of
+        the axes that are left.
     """
-    axes = tuple(range(1, x.ndim))
+    axes = tuple(range(1, x.ndim)) if axes is None else axes
     mean = x.mean(axes)
-    centred = x - per_channel(mean, x)
+    centred = x - _spread(mean, x, axes)
     inverse_deviation = lax.rsqrt((centred * centred).mean(axes) + EPSILON)
-    return centred * per_channel(inverse_deviation, x), mean, inverse_deviation
+    return centred * _spread(inverse_deviation, x, axes), mean, inverse_deviation
 
 
-def normalise(x: jax.Array, scale: jax.Array, bias: jax.Array) -> jax.Array:
-    """Batch normalisation of [C, ...] by the batch's own statistics; scale and bias are [C]."""
-    standard, _, _ = standardise(x)
-    return standard * per_channel(scale, x) + per_channel(bias, x)
+def _of_batch(x: jax.Array) -> jax.Array:
+    """Standardises by the statistics of the batch, through which gradients flow."""
+    return standardise(x)[0]
+
+
+def _frozen(x: jax.Array) -> jax.Array:
+    """Standardises by the statistics of the batch, held constant in derivatives."""
+    _, mean, inverse = jax.tree.map(lax.stop_gradient, standardise(x))
+    return (x - per_channel(mean, x)) * per_channel(inverse, x)
+
+
+def _of_sample(x: jax.Array) -> jax.Array:
+    """Standardises each example [C, H, W] of [C, H, W, N] by itself, channel by channel."""
+    return standardise(x, tuple(range(1, x.ndim - 1)))[0]
+
+
+# name -> what stands in place of a norm, before its scale and bias
+NORMS: dict[str, Callable[[jax.Array], jax.Array]] = {
+    "on": _of_batch,
+    "frozen": _frozen,
+    "sample": _of_sample,
+    "identity": lambda x: x,
+}
+
+
+def normalise(x: jax.Array, scale: jax.Array, bias: jax.Array, norms: str = "on") -> jax.Array:
+    """Normalises [C, ...] by what `NORMS` names, by the batch's own statistics by default.
+
+    Args:
+        x: feature maps [C, ..., N].
+        scale: [C].
+        bias: [C].
+        norms: a name in `NORMS`.
+    """
+    return NORMS[norms](x) * per_channel(scale, x) + per_channel(bias, x)
+
+
+def _spread(statistics: jax.Array, x: jax.Array, axes: tuple[int, ...]) -> jax.Array:
+    """Returns statistics of x over some axes with axes of one in their place."""
+    return jnp.expand_dims(statistics, axes)
 
 
 def average_pool_2x2(x: jax.Array) -> jax.Array:

@@ -40,6 +40,7 @@ class Cell(nn.Module):
 
     initialiser: str
     form: str
+    norms: str = "on"
 
     @nn.compact
     def __call__(self, x: jax.Array, mask: jax.Array) -> jax.Array:
@@ -80,7 +81,8 @@ class Cell(nn.Module):
             biases.append(
                 jnp.concatenate([w * b for w, (_, _, b) in zip(weight, parts, strict=True)])
             )
-        z = sum_of_conv_norms(nn.relu(node * needed), kernels, scales, biases, form=self.form)
+        how = {"form": self.form, "norms": self.norms}
+        z = sum_of_conv_norms(nn.relu(node * needed), kernels, scales, biases, **how)
         return jnp.split(z, len(edges))
 
 
@@ -102,18 +104,17 @@ class Residual(nn.Module):
     features: int
     initialiser: str
     form: str
+    norms: str = "on"
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         """[C, H, W, N] to [features, H / 2, W / 2, N]."""
-        y = x
+        y, how = x, {"form": self.form, "norms": self.norms}
         for name, stride in (("conv_a", 2), ("conv_b", 1)):
             kernel, scale, bias = ConvNorm(self.features, 3, self.initialiser, name=name)(
                 len(y), y.dtype
             )
-            y = sum_of_conv_norms(
-                nn.relu(y), [kernel], [scale], [bias], stride=stride, form=self.form
-            )
+            y = sum_of_conv_norms(nn.relu(y), [kernel], [scale], [bias], stride=stride, **how)
         shortcut = Shortcut(self.features, self.initialiser, name="downsample")(len(x), x.dtype)
         return y + mix(average_pool_2x2(x), shortcut)
 
@@ -125,31 +126,37 @@ class NasBench201(nn.Module):
         channels: channels of the first stage; each later stage has twice as many (TE-NAS: 3 for the
             kernel, 1 for linear regions).
         stages: number of stages (3; 1 in the thin network).
+        depth: cells of a stage (1; 5 in the benchmark).
         stem: whether a convolution and norm stand before the first cell. The thin network has none,
             so that its input, of as many channels as `channels`, is the cell's.
         classes: outputs.
         initialiser: name of the kernels' initialiser.
         form: of the convolutions, see `conv_norm`.
+        norms: what is normalised by, a name in `NORMS` of `networks.layers.maps`.
     """
 
     channels: int = 3
     stages: int = 3
+    depth: int = 1
     stem: bool = True
     classes: int = 10
     initialiser: str = "pytorch_default"
     form: str = "auto"
+    norms: str = "on"
 
     @nn.compact
     def __call__(self, images: jax.Array, mask: jax.Array) -> jax.Array:
         """Logits [N, classes] of images [N, H, W, C] under a mask [1, 6, 5]."""
         cell = mask[0].astype(images.dtype)
-        x = feature_maps(images)
+        x, how = feature_maps(images), (self.initialiser, self.form, self.norms)
         if self.stem:
-            x = Stem(self.channels, self.initialiser, self.form, name="stem")(x)
+            x = Stem(self.channels, *how, name="stem")(x)
+        number = 0  # of the next cell or residual block
         for stage in range(self.stages):
             if stage > 0:
-                features = self.channels * 2**stage
-                name = f"cells_{2 * stage - 1}"
-                x = Residual(features, self.initialiser, self.form, name=name)(x)
-            x = Cell(self.initialiser, self.form, name=f"cells_{2 * stage}")(x, cell)
-        return Head(self.classes, self.initialiser, name="head")(x)
+                x = Residual(self.channels * 2**stage, *how, name=f"cells_{number}")(x)
+                number += 1
+            for _ in range(self.depth):
+                x = Cell(*how, name=f"cells_{number}")(x, cell)
+                number += 1
+        return Head(self.classes, self.initialiser, self.norms, name="head")(x)

@@ -31,8 +31,8 @@ class AsVitSizes:
         *depths, hidden = np.asarray(mask)[0, :, 0].tolist()
         return Sizes(tuple(depths), hidden)
 
-    def supernet(self) -> np.ndarray:
-        """A mask, which shapes parameters."""
+    def example(self) -> np.ndarray:
+        """Returns a mask, which shapes parameters."""
         return self.to_mask(Sizes(hidden=1))
 
     def describe(self, mask: np.ndarray) -> str:

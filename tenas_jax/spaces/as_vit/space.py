@@ -14,7 +14,7 @@ import numpy as np
 
 from tenas_jax.errors import UserError, shorten
 from tenas_jax.spaces.as_vit.sizes import STAGES, Sizes, split
-from tenas_jax.spaces.space import Space
+from tenas_jax.spaces.space import CellSpace
 
 EXAMPLE = "8,2,3|4,1,2|4,1,4|4,1,6|32"  # the published seed topology
 STRIDES = (4, 2, 2, 2)  # of the kernels
@@ -60,7 +60,7 @@ class Topology(NamedTuple):
         return tuple(self.heads // 2 ** (STAGES - 1 - stage) for stage in range(STAGES))
 
 
-class AsVit(Space):
+class AsVit(CellSpace):
     """Topologies written `K,S,E|K,S,E|K,S,E|K,S,E|heads`: 4,556,250 of them.
 
     Of a cell space's words an edge is a choice here, and an operation one of its values.
@@ -71,6 +71,7 @@ class AsVit(Space):
     """
 
     name = "as_vit"
+    networks = "tenas_jax.networks.as_vit"
     operations = tuple(f"choice_{number}" for number in range(LONGEST))
     edges = tuple((row, row) for row in range(len(CHOICES)))
     cells = 1
@@ -162,7 +163,7 @@ class AsVit(Space):
         return [other for other in others if self.options[0, range(len(CHOICES)), other[0]].all()]
 
     def check(self, arch: Sequence | np.ndarray) -> np.ndarray:
-        """As `Space.check`; besides, each number must be one of its row's choices."""
+        """As `CellSpace.check`; besides, each number must be one of its row's choices."""
         array = super().check(arch)
         for (name, valid), number in zip(CHOICES.items(), array[0], strict=True):
             if number >= len(valid):

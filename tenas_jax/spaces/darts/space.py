@@ -13,12 +13,12 @@ import numpy as np
 from tenas_jax.errors import UserError, shorten, unknown
 from tenas_jax.spaces.darts.genotype import Genotype, read_genotype
 from tenas_jax.spaces.forms import least_text
-from tenas_jax.spaces.space import Edge, Space
+from tenas_jax.spaces.space import CellSpace, Edge
 
 INPUTS = 2  # states 0 and 1, the outputs of the two cells before
 
 
-class Darts(Space):
+class Darts(CellSpace):
     """Genotypes, written `Genotype(normal=[('sep_conv_3x3', 0), …], normal_concat=range(2, 6), …)`.
 
     An architecture has operation `none` on every edge that is not chosen, and exactly two other
@@ -31,6 +31,7 @@ class Darts(Space):
     """
 
     name = "darts"
+    networks = "tenas_jax.networks.darts"
     operations = (
         "none",
         "skip_connect",
@@ -98,7 +99,7 @@ class Darts(Space):
         return arch
 
     def check(self, arch: Sequence | np.ndarray) -> np.ndarray:
-        """As `Space.check`; besides, every node must have two inputs."""
+        """As `CellSpace.check`; besides, every node must have two inputs."""
         array = super().check(arch)
         for cell, (node, places) in itertools.product(range(self.cells), self._places().items()):
             count = np.count_nonzero(array[cell, places])
@@ -120,7 +121,7 @@ class Darts(Space):
         return mask
 
     def from_mask(self, mask: np.ndarray) -> np.ndarray:
-        """As `Space.from_mask`, with `none` on edges that have no operation."""
+        """As `CellSpace.from_mask`, with `none` on edges that have no operation."""
         mask = self.check_mask(mask)
         mask[..., 0] |= mask.sum(-1) == 0
         return self.check(super().from_mask(mask))
