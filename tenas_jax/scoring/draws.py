@@ -63,9 +63,9 @@ class Draws:
         """Draws parameters, a batch and the data of a key; `inputs` is this with a memory."""
         drawn = self._batch(sight, np.random.default_rng([self._seed, draw, repeat]))
         whose = repeat if self._protocol.redraw_weights else 0
-        params = self._params(
-            sight.built.network.module, draw, whose, drawn.inputs.shape[1:], str(drawn.inputs.dtype)
-        )
+        leaves, tree = jax.tree.flatten(drawn.inputs)
+        shapes = tuple((leaf.shape[1:], str(leaf.dtype)) for leaf in leaves)
+        params = self._params(sight.built.network.module, draw, whose, tree, shapes)
         key_data = jax.random.key_data(jax.random.split(self._key(draw, repeat), 2)[1])
         return params, *on_devices((drawn, key_data), self._mesh)
 
@@ -80,9 +80,9 @@ class Draws:
         return Batch(self._data.patches(size, rng))
 
     def _drawn_params(
-        self, module: nn.Module, draw: int, repeat: int, shape: tuple[int, ...], dtype: str
+        self, module: nn.Module, draw: int, repeat: int, tree: Any, shapes: tuple
     ) -> Params:
-        """Draws parameters for inputs of a shape: half a second for small networks.
+        """Draws parameters for inputs of some shapes: half a second for small networks.
 
         Networks of one module have the same ones, drawn once.
         """
@@ -90,7 +90,8 @@ class Draws:
         if self._protocol.redraw_weights:
             key = jax.random.split(key, 2)[0]
         network = Network(module, jax.tree.map(jnp.asarray, self._space.example()))
-        params = network.init(key, jax.ShapeDtypeStruct((2, *shape), dtype))
+        inputs = [jax.ShapeDtypeStruct((2, *shape), dtype) for shape, dtype in shapes]
+        params = network.init(key, jax.tree.unflatten(tree, inputs))
         return on_devices(params, self._mesh)
 
     def _key(self, draw: int, repeat: int) -> jax.Array:

@@ -86,7 +86,7 @@ class Evaluator:
 
     def score(
         self,
-        encodings: Sequence[np.ndarray],
+        encodings: Sequence[Any],
         draw: int,
         known: dict[str, Score] | None = None,
         *,
@@ -96,7 +96,8 @@ class Evaluator:
         """Scores candidates, yielding each as soon as it is there.
 
         Args:
-            encodings: such as masks [cells, edges, operations].
+            encodings: such as masks [cells, edges, operations], arrays or trees of them; networks
+                are given them in float32.
             draw: which weights and batches: equal numbers give equal ones.
             known: scores of this draw by `key`, which are not computed again.
             metrics: some of the protocol's; all by default.
@@ -120,7 +121,7 @@ class Evaluator:
             for twin in twins[keys[i]]:
                 yield twin, keys[i], score, twin == i
 
-    def kernel(self, encoding: np.ndarray, draw: int = 0, repeat: int = 0) -> np.ndarray:
+    def kernel(self, encoding: Any, draw: int = 0, repeat: int = 0) -> np.ndarray:
         """Computes the kernel [N, N] of a candidate, by the weights and images of its score.
 
         Raises:
@@ -139,14 +140,16 @@ class Evaluator:
                 return Probe(sight.built.of(encoding), params, batch, **how).kernel()
 
             self._programs["kernel"] = jax.jit(kernel)
-        whole = on_devices(np.asarray(encoding, np.float32), self._mesh)
+        floats = jax.tree.map(lambda array: np.asarray(array, np.float32), encoding)
+        whole = on_devices(floats, self._mesh)
         return np.asarray(self._programs["kernel"](whole, params, batch))
 
-    def key(self, encoding: np.ndarray) -> str:
+    def key(self, encoding: Any) -> str:
         """Returns what two encodings share if their scores are."""
         if self._share_equal:
             return self.space.cache_key(encoding)
-        return "mask:" + "".join(str(int(v)) for v in np.asarray(encoding).ravel())
+        leaves = [np.asarray(leaf).ravel() for leaf in jax.tree.leaves(encoding)]
+        return "encoding:" + "".join(str(int(v)) for leaf in leaves for v in leaf)
 
     def _plan(self, metrics: Sequence[str], gradients: bool) -> list[list[Program]]:
         """Returns for each repeat the programs that compute some metrics, one a sight."""
@@ -162,7 +165,7 @@ class Evaluator:
 
     def _score_in_blocks(
         self,
-        encodings: Sequence[np.ndarray],
+        encodings: Sequence[Any],
         wanted: list[int],
         draw: int,
         plan: list[list[Program]],
@@ -182,15 +185,16 @@ class Evaluator:
             running = following
 
     def _start(
-        self, encodings: list[np.ndarray], draw: int, plan: list[list[Program]]
+        self, encodings: list[Any], draw: int, plan: list[list[Program]]
     ) -> list[dict[str, Measured]]:
         """Sets the devices to work on a block; a dict a repeat, metric -> what is to come."""
         size = self._mesh.size * self._per_device
         # The last one fills idle devices, but for gradients, where zeros are no work.
         last = encodings[-1]
-        filler = np.zeros_like(last) if plan[0][0].gradients else last
+        filler = jax.tree.map(np.zeros_like, last) if plan[0][0].gradients else last
         filled = encodings + [filler] * (size - len(encodings))
-        stacked = on_devices(np.stack(filled).astype(np.float32), self._mesh, "candidates")
+        stacked = jax.tree.map(lambda *arrays: np.stack(arrays).astype(np.float32), *filled)
+        stacked = on_devices(stacked, self._mesh, "candidates")
         results: list[dict[str, Measured]] = []
         for repeat, programs in enumerate(plan):
             parts = [self._run(program, stacked, draw, repeat) for program in programs]

@@ -5,6 +5,7 @@ Four nodes, an edge from each node to every later one, five operations an edge: 
 
 import difflib
 import re
+from types import MappingProxyType
 
 import numpy as np
 
@@ -24,6 +25,10 @@ class NasBench201(CellSpace):
     """
 
     name = "nas_bench_201"
+    title = "NAS-Bench-201"
+    configs = MappingProxyType(
+        {"search": "configs/tenas_nas_bench_201.py", "train": "configs/train_nas_bench_201.py"}
+    )
     networks = "tenas_jax.networks.nas_bench_201"
     operations = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
     edges = ((1, 0), (2, 0), (2, 1), (3, 0), (3, 1), (3, 2))

@@ -14,7 +14,8 @@ its values operations; where they make no graph it overrides `table`, and report
 
 import abc
 import operator
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -29,11 +30,15 @@ class Space(abc.ABC):
 
     Attributes:
         name: what `spaces.get` calls it.
+        title: what reports call it.
+        configs: `search` and `train` -> the config file that leaves every field to the preset.
         networks: where its networks are, see `tenas_jax.networks`; None for a space without.
         has_supernet: whether several architectures can be run as one network.
     """
 
     name: str
+    title: str = ""
+    configs: Mapping[str, str] = MappingProxyType({})
     networks: Any = None
     has_supernet: bool = False
 

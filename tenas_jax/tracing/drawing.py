@@ -19,8 +19,8 @@ def lazy_init(module: nn.Module, key: Any, *inputs: Any, **options: Any) -> Any:
     Args:
         module: any Flax (linen) module.
         key: its parameters are drawn with, or a dict of keys by name, as `module.init` takes.
-        *inputs: arrays, or whatever else has a shape and a dtype. Their values are taken to be
-            zero; a variable that depends on them comes out as for zeros.
+        *inputs: arrays, whatever else has a shape and a dtype, or trees of them. Their values are
+            taken to be zero; a variable that depends on them comes out as for zeros.
         **options: keyword arguments of the module's call.
 
     Returns:
@@ -28,7 +28,8 @@ def lazy_init(module: nn.Module, key: Any, *inputs: Any, **options: Any) -> Any:
     """
 
     def init(key: Any) -> Any:
-        return module.init(key, *(jnp.zeros(x.shape, x.dtype) for x in inputs), **options)
+        zeros = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), inputs)
+        return module.init(key, *zeros, **options)
 
     traced, shapes = jax.make_jaxpr(init, return_shape=True)(key)
     pruned = traced.jaxpr.replace(eqns=_needed(traced.jaxpr))

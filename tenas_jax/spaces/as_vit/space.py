@@ -8,6 +8,7 @@ may have them, `as_vit_sizes` reads and writes them.
 
 import math
 from collections.abc import Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -71,6 +72,10 @@ class AsVit(CellSpace):
     """
 
     name = "as_vit"
+    title = "As-ViT"
+    configs = MappingProxyType(
+        {"search": "configs/asvit_cifar10.py", "train": "configs/train_as_vit_cifar10.py"}
+    )
     networks = "tenas_jax.networks.as_vit"
     operations = tuple(f"choice_{number}" for number in range(LONGEST))
     edges = tuple((row, row) for row in range(len(CHOICES)))

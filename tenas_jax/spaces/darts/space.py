@@ -7,6 +7,7 @@ cell's two inputs or of the nodes before: 1.1e18 pairs of cells.
 import itertools
 import math
 from collections.abc import Iterator, Sequence
+from types import MappingProxyType
 
 import numpy as np
 
@@ -31,6 +32,10 @@ class Darts(CellSpace):
     """
 
     name = "darts"
+    title = "DARTS"
+    configs = MappingProxyType(
+        {"search": "configs/tenas_darts_cifar10.py", "train": "configs/train_darts_cifar10.py"}
+    )
     networks = "tenas_jax.networks.darts"
     operations = (
         "none",
