@@ -74,7 +74,7 @@ def images() -> Images:
 
 
 def scores(data, metrics, widths=("4", "16"), **options):
-    settings = protocol("reference", metrics=metrics, batch_size=6, repeats=2)
+    settings = protocol("reference", metrics=metrics, batch_size=6, repeats=2, augment=False)
     devices = jax.devices()[:2]
     evaluator = Evaluator(Widths(), data, settings, seed=0, devices=devices, **options)
     encodings = [evaluator.space.encode(evaluator.space.parse(width)) for width in widths]
