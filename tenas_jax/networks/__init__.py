@@ -1,7 +1,8 @@
 """Networks of each space, one folder a space, and models of any kind.
 
-A space says where its networks are (`Space.networks`, a module that holds `NETWORKS`, blueprints by
-name, and `TRAINED`, the module that is trained); nothing here names a space.
+A space says where its networks are: `Space.networks` is the dotted name of a folder, in which
+`scored` holds `NETWORKS`, blueprints by name, `trained` holds `TRAINED`, the module that is
+trained, and `counts` what it costs. Nothing here names a space.
 """
 
 import importlib
@@ -15,24 +16,33 @@ from tenas_jax.networks.model import Model, Network, Params
 from tenas_jax.networks.spec import Blueprint, Built, NetworkSpec, built, complete
 
 
-def networks_of(space: Any) -> ModuleType:
-    """Returns what holds a space's networks.
+def part_of(space: Any, part: str) -> ModuleType:
+    """Imports a module of a space's folder of networks.
 
     Args:
-        space: has `name`, and `networks`: the name of a module, or anything with `NETWORKS`.
+        space: has `name`, and `networks`: the dotted name of the folder.
+        part: `scored`, `trained` or `counts`.
 
     Raises:
-        UserError: the space has no networks.
+        UserError: the space has no such networks.
     """
-    held = getattr(space, "networks", None)
-    if held is None:
-        raise UserError(f"the space {space.name} has no networks: set its attribute `networks`")
-    return importlib.import_module(held) if isinstance(held, str) else held
+    folder = getattr(space, "networks", None)
+    if not isinstance(folder, str):
+        raise UserError(f"the space {space.name} has no networks that are {part}")
+    return importlib.import_module(f"{folder}.{part}")
 
 
 def blueprints(space: Any) -> Mapping[str, Blueprint]:
-    """Returns the networks of a space that can be scored, by name; errors as of `networks_of`."""
-    return networks_of(space).NETWORKS
+    """Returns the networks of a space that can be scored, by name.
+
+    Args:
+        space: see `part_of`; its `networks` may also be these networks themselves.
+
+    Raises:
+        UserError: the space has none.
+    """
+    held = getattr(space, "networks", None)
+    return held if isinstance(held, Mapping) else part_of(space, "scored").NETWORKS
 
 
 def scored_network(
@@ -41,7 +51,7 @@ def scored_network(
     """Builds the network of a space that a spec asks for.
 
     Args:
-        space: see `networks_of`.
+        space: see `blueprints`.
         spec: what is asked for; by default the small network as the space has it.
         classes: of the logits.
         **defaults: `name` and `initialiser`, where the spec leaves them open; see `complete`.
@@ -66,6 +76,6 @@ __all__ = [
     "built",
     "complete",
     "initialiser",
-    "networks_of",
+    "part_of",
     "scored_network",
 ]

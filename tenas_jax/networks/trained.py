@@ -14,7 +14,7 @@ import numpy as np
 
 from tenas_jax import spaces
 from tenas_jax.errors import unknown
-from tenas_jax.networks import networks_of
+from tenas_jax.networks import part_of
 from tenas_jax.networks.counts import count, count_macs, count_parameters
 
 # Fields of a module that do not say how large it is; `parent` and `name` are Flax's own.
@@ -27,7 +27,7 @@ def size_fields(space: str) -> list[str]:
     Raises:
         UserError: no such space.
     """
-    fields = dataclasses.fields(networks_of(spaces.get(space)).TRAINED)
+    fields = dataclasses.fields(part_of(spaces.get(space), "trained").TRAINED)
     return [field.name for field in fields if field.name not in NOT_SIZE]
 
 
@@ -52,7 +52,7 @@ def derived(
         UserError: an unknown space or field, a value that the field does not take, or an array that
             is no architecture of the space.
     """
-    build, valid = networks_of(spaces.get(space)).TRAINED, size_fields(space)
+    build, valid = part_of(spaces.get(space), "trained").TRAINED, size_fields(space)
     for name in size:
         if name not in valid:
             raise unknown(f"size field of {space}", name, valid)

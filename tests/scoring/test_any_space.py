@@ -1,7 +1,5 @@
 """A space that has no cells, no masks and no numbers: what an evaluator asks of any space."""
 
-from types import SimpleNamespace
-
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -39,7 +37,7 @@ class Widths(Space):
     """Chooses a width."""
 
     name = "widths"
-    networks = SimpleNamespace(NETWORKS=NETWORKS)
+    networks = NETWORKS
 
     def parse(self, string):
         return np.array(WIDTHS.index(int(string)))
@@ -103,7 +101,9 @@ def test_a_space_without_networks_is_refused_in_one_line():
         networks = None
 
     settings = protocol("reference", metrics=("condition_number",), batch_size=6)
-    with pytest.raises(UserError, match="the space widths has no networks") as caught:
+    with pytest.raises(
+        UserError, match="widths has no networks that are scored"
+    ) as caught:
         Evaluator(Bare(), images(), settings, seed=0)
     assert "\n" not in str(caught.value)
 

@@ -1,8 +1,9 @@
 """Scoring networks of As-ViT: one for all topologies of a size, one for all sizes of a topology."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -10,7 +11,8 @@ import numpy as np
 from tenas_jax.networks.as_vit.checks import check_heads
 from tenas_jax.networks.as_vit.padded import PATCHES, Choice, PaddedAsVit
 from tenas_jax.networks.layers.initialisers import initialiser
-from tenas_jax.networks.model import Params
+from tenas_jax.networks.model import Network, Params
+from tenas_jax.networks.spec import Blueprint, NetworkSpec
 from tenas_jax.spaces.as_vit.sizes import Sizes
 from tenas_jax.spaces.as_vit.space import CHOICES, LONGEST, STAGES, Topology
 
@@ -116,3 +118,32 @@ def _fans(
             name = f"layers_{stage}_{part}"
             shape = params[name]["kernel"].shape[-2:]
             yield name, PATCHES if stage == 0 and part == "tokens" else rule, own, shape
+
+
+def blueprint(module: Callable[..., nn.Module], side_multiple: int = 1) -> Blueprint:
+    """Returns the blueprint of a network of one or of all topologies.
+
+    Args:
+        module: `(initialiser=…) -> module`.
+        side_multiple: what the sides of images must be multiples of.
+    """
+
+    def build(spec: NetworkSpec, classes: int) -> Network:
+        del classes  # there is no head
+        options = () if spec.norms == "sample" else (("norms", False),)
+        return Network(module(initialiser=spec.initialiser), options=options)
+
+    return Blueprint(
+        build,
+        outputs=("features",),
+        norms=("sample", "identity"),
+        side_multiple=side_multiple,
+        relu=False,
+        adapt=adapted,
+    )
+
+
+# The topologies of published searches have the size that is scored here, so `published` is it.
+NETWORKS: dict[str, Blueprint] = dict.fromkeys(
+    ("scored", "published", "testing"), blueprint(topologies_net, side_multiple=32)
+)

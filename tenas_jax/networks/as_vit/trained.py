@@ -81,3 +81,6 @@ class AsVitNet(nn.Module):
         network = AsVit(self._topology, self._sizes, self.classes, dtype=self.dtype, name="network")
         rate = drop_path if train else 0.0
         return network(images, coarse=coarse, drop_path=rate), None
+
+
+TRAINED = AsVitNet

@@ -24,6 +24,8 @@ from tenas_jax.networks.darts.operations import leaving
 from tenas_jax.networks.layers.blocks import ConvNorm, Head, Stem
 from tenas_jax.networks.layers.conv_norm import sum_of_conv_norms
 from tenas_jax.networks.layers.maps import feature_maps, operation_weights
+from tenas_jax.networks.model import Network
+from tenas_jax.networks.spec import Blueprint, NetworkSpec
 
 
 class Cell(nn.Module):
@@ -112,3 +114,20 @@ class Darts(nn.Module):
         y = Cell(self.channels, False, **options, name="cells_0")((x, x), mask[0])
         z = Cell(2 * self.channels, True, **options, name="cells_1")((x, y), mask[1])
         return Head(self.classes, self.initialiser, name="head")(z)
+
+
+def _blueprint(side_multiple: int = 1, patches: bool = False, **size) -> Blueprint:
+    """Returns the blueprint of the scoring network in some size."""
+
+    def build(spec: NetworkSpec, classes: int) -> Network:
+        form = "plain" if spec.smooth else "auto"
+        return Network(Darts(classes=classes, initialiser=spec.initialiser, form=form, **size))
+
+    return Blueprint(build, side_multiple=side_multiple, patches=patches)
+
+
+NETWORKS: dict[str, Blueprint] = {
+    "scored": _blueprint(side_multiple=2),
+    "patch": _blueprint(patches=True, stem=False),
+    "testing": _blueprint(side_multiple=2),
+}

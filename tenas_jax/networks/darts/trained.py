@@ -182,3 +182,6 @@ class DartsNet(nn.Module):
         # The window of the pooling, and one more step for the second row of a 2x2 convolution.
         least = factor * (POOL + setting.auxiliary_stride) if self.auxiliary else 1
         check_images(images, factor, least)
+
+
+TRAINED = DartsNet

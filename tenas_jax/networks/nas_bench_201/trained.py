@@ -117,3 +117,6 @@ class NasBench201Net(nn.Module):
                 x = Cell(self.arch[0], channels, self.dtype, name=name)(x, train)
         x = nn.relu(norm(self.dtype, train, "norm")(x))
         return Classifier(self.classes, self.dropout, name="classifier")(x, train), None
+
+
+TRAINED = NasBench201Net
