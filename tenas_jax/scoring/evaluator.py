@@ -240,20 +240,19 @@ class Evaluator:
 
     def _seen(self, networks: Mapping[str, Blueprint]) -> dict[str, Sight]:
         """Returns what each metric sees, after a look at whether data and space have it."""
-        protocol, shapes = self.protocol, {}
-        for name in protocol.metrics:
-            asked = {part: protocol.setting(name, part) for part in ("outputs", "norms")}
-            asked["initialiser"] = protocol.setting(name, "initialiser")
-            spec = complete(
-                NetworkSpec(
-                    protocol.setting(name, "network"), smooth=metric(name).spec.smooth, **asked
-                ),
-                networks,
-                space=self.space.name,
-                name=protocol.network,
-                initialiser=protocol.initialiser,
-            )
-            shapes[name] = spec, protocol.setting(name, "batch_size")
+        shapes = {}
+        for name in self.protocol.metrics:
+            try:
+                spec = complete(
+                    self._asked(name),
+                    networks,
+                    space=self.space.name,
+                    name=self.protocol.network,
+                    initialiser=self.protocol.initialiser,
+                )
+            except UserError as error:
+                raise UserError(f"{name}: {error}") from error
+            shapes[name] = spec, self.protocol.setting(name, "batch_size")
             check_space(name, self.data, networks[spec.name], *shapes[name], self.space.name)
         # Metrics that see the same share it, and a second batch if one of them needs it.
         held_out = {shape for name, shape in shapes.items() if "held_out" in metric(name).needs}
@@ -261,3 +260,9 @@ class Evaluator:
             name: Sight(built(shape[0], networks, self.data.classes), shape[1], shape in held_out)
             for name, shape in shapes.items()
         }
+
+    def _asked(self, name: str) -> NetworkSpec:
+        """Returns the spec of a metric, with what the protocol sets of it."""
+        parts = ("network", "outputs", "norms", "initialiser")
+        network, outputs, norms, initialiser = (self.protocol.setting(name, part) for part in parts)
+        return NetworkSpec(network, outputs, norms, metric(name).spec.smooth, initialiser)
