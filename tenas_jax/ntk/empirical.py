@@ -10,7 +10,7 @@ from tenas_jax.errors import UserError, lookup
 from tenas_jax.ntk import jacobian
 
 # The last name of a parameter says whether it takes part: weights do, biases do not.
-WEIGHTS = ("kernel", "scale")
+WEIGHTS = ("kernel", "scale", "weight")
 
 
 def _neural_tangents(f, params, x1, x2=None, *, chunk=None, coupled=True):
