@@ -25,7 +25,7 @@ $(VENV)/installed: setup.py requirements-lean.txt
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed" if sys.version_info < (3, 11) else 0)'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet -r requirements-lean.txt 'pytest>=8.0' 'pytest-xdist>=3.5' 'hypothesis>=6.100' 'ruff>=0.6' 'pyarrow>=18.0' 'tensorboardX>=2.6' 'nats_bench>=1.8' 'pymoo>=0.6.1' 'selenium>=4.20'
+	$(BIN)/python -m pip install --quiet -r requirements-lean.txt 'pytest>=8.0' 'pytest-xdist>=3.5' 'hypothesis>=6.100' 'ruff>=0.6' 'pyarrow>=18.0' 'tensorboardX>=2.6' 'nats_bench>=1.8' 'pymoo>=0.6.1' 'selenium>=4.20' 'equinox>=0.13.8'
 	$(BIN)/python -m pip install --quiet --no-deps neural-tangents==0.6.5
 	$(BIN)/python -m pip install --quiet --no-deps --editable .
 	touch $@

@@ -30,6 +30,7 @@ TENSORBOARD = ["tensorboardX>=2.6"]
 NATS_BENCH = ["nats_bench>=1.8"]
 PARETO = ["pymoo>=0.6.1"]  # the search strategy nsga2
 TEST = ["pytest>=8.0", "pytest-xdist>=3.5", "hypothesis>=6.100", "ruff>=0.6", "selenium>=4.20"]
+TEST += ["equinox>=0.13.8"]  # one of the kinds of models that can be scored
 TEST += [*PARQUET, *TENSORBOARD, *NATS_BENCH, *PARETO]
 
 setup(

@@ -2,7 +2,7 @@
 
 From a network at initialisation it computes the condition number of the neural tangent kernel (how
 well it will train) and the number of linear regions the input is cut into (how much it can
-express), and it searches with them. `score` takes any Flax module, `Evaluator` many architectures.
+express), and it searches with them. `score` takes any model, `Evaluator` many architectures.
 """
 
 from tenas_jax.errors import UserError

@@ -28,7 +28,7 @@ def test_only_neural_tangents_is_pinned():
 def test_an_import_loads_nothing_slow():
     """TensorFlow above all, which is never imported; the others when they are used."""
     slow = "tensorflow tensorflow_datasets neural_tangents skimage matplotlib pandas scipy.stats"
-    slow += " orbax.checkpoint optax tensorboardX jinja2 nats_bench plotly pymoo"
+    slow += " orbax.checkpoint optax tensorboardX jinja2 nats_bench plotly pymoo equinox flax.nnx"
     code = (
         f"import sys, tenas_jax\nprint([name for name in {slow.split()!r} if name in sys.modules])"
     )

@@ -1,27 +1,24 @@
-"""Scores any Flax module, in one call."""
+"""Scores any model, in one call: Flax (linen and NNX), Equinox, or a plain function."""
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
-from flax.errors import FlaxError
 
 from tenas_jax.errors import UserError
 from tenas_jax.metrics import METRICS, Batch, Metric, metric
-from tenas_jax.networks.model import Network
+from tenas_jax.networks.adapters import as_model
 from tenas_jax.ntk import FLAGS, NOT_FINITE, OK
-from tenas_jax.tracing.drawing import lazy_init
 
 # What JAX says of a `jax.custom_vjp` in forward mode, and in a derivative of that.
 NO_FORWARD = ("custom_vjp", "custom_lin")
 
 
 def score(
-    module: nn.Module,
+    model: Any,
     params_or_key: Any,
     batch: Any,
     metrics: Sequence[str] | None = None,
@@ -30,21 +27,24 @@ def score(
     key: jax.Array | None = None,
     **options: Any,
 ) -> dict[str, float]:
-    """What metrics say of a network at initialisation, or at any parameters.
+    """Scores a network at initialisation, or at any parameters.
 
     Args:
-        module: any Flax (linen) module that takes images [N, ...] and gives logits [N, C]. One that
-            draws numbers when called, as dropout does, is scored with those of `key`.
-        params_or_key: the module's variables ({"params": ..., and perhaps "batch_stats": ...}),
-            its parameters alone, or a key to draw them with.
-        batch: images, float [N, ...], or a tuple of images and integer labels [N].
+        model: a Flax module (linen or NNX), an Equinox module (or a pair of one and its state) or
+            a function `f(params, inputs)`, which gives logits [N, C] for inputs [N, ...]; what is
+            done with each kind is said by `tenas_jax.networks.adapters.as_model`.
+        params_or_key: for linen a key to draw parameters with, its parameters or all variables
+            ({"params": ..., and perhaps "batch_stats": ...}); for NNX and Equinox None or others of
+            the same names; for a function its parameters.
+        batch: inputs, or a tuple of inputs and integer labels [N]. Inputs are float [N, ...],
+            such as images [N, H, W, C] or vectors [N, D], or whole numbers [N, T], such as tokens.
         metrics: names in `tenas_jax.metrics.METRICS`, or one name; by default all but those that
-            need labels or a validation batch that are not given, and those that take derivatives
-            in forward mode, which not every module has.
-        validation: a second batch, images and labels, for metrics of how well the first
+            need labels, a validation batch or floating-point inputs that are not given, and those
+            that take derivatives in forward mode, which not every model has.
+        validation: a second batch, inputs and labels, for metrics of how well the first
             generalises.
-        key: for metrics and modules that draw random numbers; `jax.random.key(0)` by default.
-        **options: keyword arguments of the module's call, such as `train=True`.
+        key: for metrics and models that draw random numbers; `jax.random.key(0)` by default.
+        **options: keyword arguments of the model's call, such as `train=True`.
 
     Returns:
         For each metric its value; NaN, with a warning that names the flag, where it is bad.
@@ -52,8 +52,9 @@ def score(
     Raises:
         UserError: an unknown metric or none, a batch that is empty, not finite or too small, labels
             that are no integers [N], are of one class or are missing where a metric needs them, a
-            validation batch of other images, a module that cannot be run on such a batch, or one
-            without forward mode where a metric needs it.
+            validation batch of other inputs, whole numbers where a metric needs others, what is no
+            model, a model that cannot be run on such a batch, or one without forward mode where a
+            metric needs it.
     """
     data = _batch(batch)
     if validation is not None:
@@ -61,24 +62,22 @@ def score(
     chosen = {name: metric(name) for name in _names(metrics, data)}
     for name, m in chosen.items():
         _check_metric(name, m, data)
-    images = data.images
     key = jax.random.key(0) if key is None else key
-    try:
-        network, params = _network(module, params_or_key, images, key, options)
-        if any(m.labels for m in chosen.values()):
-            _check_labels(network, params, data)
-        return {n: _value(n, m, network, params, data, key) for n, m in chosen.items()}
-    except FlaxError as error:
-        raise UserError(f"the module cannot be run: {str(error).splitlines()[0]}") from error
+    static = tuple(sorted(options.items()))
+    network, params = as_model(model, params_or_key, data.images, key=key, options=static)
+    if any(m.labels for m in chosen.values()):
+        _check_labels(network, params, data)
+    return {n: _value(n, m, network, params, data, key) for n, m in chosen.items()}
 
 
 def _names(metrics: Sequence[str] | None, data: Batch) -> list[str]:
-    """The metrics that are asked for; by default those for which the data has all they need."""
+    """Returns what is asked for; by default the metrics for which the data has all they need."""
     if metrics is None:
         return [
             name
             for name, m in METRICS.items()
             if not m.forward
+            and (_is_float(data.images) or not _needs_floats(name, m))
             and (data.labels is not None or not m.labels)
             and (data.validation is not None or not m.validation)
         ]
@@ -89,31 +88,42 @@ def _names(metrics: Sequence[str] | None, data: Batch) -> list[str]:
 
 
 def _batch(batch: Any) -> Batch:
-    """Images, or images and labels, or a UserError."""
+    """Takes inputs, or inputs and labels, or raises a `UserError`."""
     if isinstance(batch, tuple) and len(batch) != 2:
-        raise UserError(f"a batch is images, or (images, labels), not a tuple of {len(batch)}")
-    images, labels = batch if isinstance(batch, tuple) else (batch, None)
-    images = _checked(images)
-    return Batch(images, None if labels is None else _checked_labels(labels, len(images)))
+        raise UserError(f"a batch is inputs, or (inputs, labels), not a tuple of {len(batch)}")
+    inputs, labels = batch if isinstance(batch, tuple) else (batch, None)
+    inputs = _checked(inputs)
+    return Batch(inputs, None if labels is None else _checked_labels(labels, len(inputs)))
+
+
+def _is_float(inputs: jax.Array) -> bool:
+    return jnp.issubdtype(inputs.dtype, jnp.floating)
+
+
+def _needs_floats(name: str, m: Metric) -> bool:
+    """Says whether a metric is of a continuous space of inputs; all curves are."""
+    return m.forward or name == "linear_regions"
 
 
 def _check_metric(name: str, m: Metric, data: Batch) -> None:
-    """`UserError` if the data has not what a metric needs."""
+    """Raises a `UserError` if the data has not what a metric needs."""
     if len(data.images) < m.min_images:
-        raise UserError(f"{name} needs at least {m.min_images} images, not {len(data.images)}")
+        raise UserError(f"{name} needs at least {m.min_images} inputs, not {len(data.images)}")
+    if _needs_floats(name, m) and not _is_float(data.images):
+        raise UserError(f"{name} needs floating-point inputs, not {data.images.dtype}")
     if m.labels and data.labels is None:
-        raise UserError(f"{name} needs labels: give the batch as (images, labels)")
+        raise UserError(f"{name} needs labels: give the batch as (inputs, labels)")
     if not m.validation:
         return
     if data.validation is None or data.validation.labels is None:
-        raise UserError(f"{name} needs another batch: give validation=(images, labels)")
+        raise UserError(f"{name} needs another batch: give validation=(inputs, labels)")
     for labels, where in ((data.labels, "batch"), (data.validation.labels, "validation batch")):
         if len(np.unique(labels)) < 2:
             raise UserError(f"{name} needs labels of two classes at least; the {where} has one")
 
 
-def _check_labels(network: Network, params: Any, data: Batch) -> None:
-    """`UserError` if a label has no logit."""
+def _check_labels(network: Any, params: Any, data: Batch) -> None:
+    """Raises a `UserError` if a label has no logit."""
     logits = jax.eval_shape(lambda p, x: network(p, x), params, data.images)
     for batch in (data, data.validation):
         if batch is not None and batch.labels is not None and len(logits.shape) == 2:
@@ -123,56 +133,46 @@ def _check_labels(network: Network, params: Any, data: Batch) -> None:
                     raise UserError(f"labels must be from 0 to {last}, one a logit, not {label}")
 
 
-def _checked(images: Any) -> jax.Array:
-    """Images as a float array, or a UserError."""
-    images = jnp.asarray(images)
-    if not jnp.issubdtype(images.dtype, jnp.floating):
-        raise UserError(f"images must be floating-point numbers, not {images.dtype}")
-    if images.ndim < 2 or images.shape[0] == 0:
-        raise UserError(f"images must be a batch [N, ...] of at least one, not {images.shape}")
-    if not bool(jnp.isfinite(images).all()):
-        raise UserError("images hold NaN or infinite values")
-    return images
+def _checked(inputs: Any) -> jax.Array:
+    """Returns inputs as an array, or raises a `UserError`."""
+    try:
+        inputs = jnp.asarray(inputs)
+    except (TypeError, ValueError) as error:
+        raise UserError(f"inputs must be an array, not a {type(inputs).__name__}") from error
+    if inputs.ndim < 2 or inputs.shape[0] == 0:
+        raise UserError(f"inputs must be a batch [N, ...] of at least one, not {inputs.shape}")
+    if jnp.issubdtype(inputs.dtype, jnp.integer) and inputs.ndim == 2:
+        return inputs
+    if not _is_float(inputs):
+        raise UserError(
+            "inputs must be floating-point numbers, or whole ones [N, T], "
+            f"not {inputs.dtype} of shape {inputs.shape}"
+        )
+    if not bool(jnp.isfinite(inputs).all()):
+        raise UserError("inputs hold NaN or infinite values")
+    return inputs
 
 
 def _checked_labels(labels: Any, count: int) -> jax.Array:
-    """Labels as integers [count], or a UserError."""
+    """Returns labels as integers [count], or raises a `UserError`."""
     labels = np.asarray(labels)
     if labels.dtype.kind not in "iu" or labels.shape != (count,):
         raise UserError(
-            f"labels must be integers of shape ({count},), one an image, "
+            f"labels must be integers of shape ({count},), one an input, "
             f"not {labels.dtype} of shape {labels.shape}"
         )
     return jnp.asarray(labels)
 
 
-def _network(module, params_or_key, images, key, options: Mapping) -> tuple[Network, Any]:
-    """The module as a `Network`, and its parameters."""
-    if not isinstance(module, nn.Module):
-        raise UserError(f"a Flax (linen) module is needed, not {module!r}")
-    static = tuple(sorted(options.items()))
-    rngs = {"dropout": jax.random.fold_in(key, 1)}
-    if not isinstance(params_or_key, Mapping):
-        variables = lazy_init(module, {"params": params_or_key, **rngs}, images, **options)
-    elif "params" in params_or_key:
-        variables = params_or_key
-    else:
-        variables = {"params": params_or_key}
-    state = {name: tree for name, tree in variables.items() if name != "params"}
-    if not variables.get("params"):
-        raise UserError("the module has no parameters")
-    return Network(module, state=state, rngs=rngs, options=static), variables["params"]
-
-
 def _value(name: str, m: Metric, network, params, batch, key) -> float:
-    """One metric's value, with a warning if it is flagged or not finite."""
+    """Returns one metric's value, with a warning if it is flagged or not finite."""
     try:
         out = jax.jit(m.fn)(network, params, batch, key)
     except (TypeError, NotImplementedError) as error:
         if not m.forward or not any(word in str(error) for word in NO_FORWARD):
             raise
         raise UserError(
-            f"{name} takes derivatives in forward mode, which the module has not: build it without "
+            f"{name} takes derivatives in forward mode, which the model has not: build it without "
             "hand-written derivatives (jax.custom_vjp), the networks of this package with "
             "form='plain'"
         ) from error

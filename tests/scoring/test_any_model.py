@@ -1,4 +1,4 @@
-"""`score` on a user's own module, and the README's example."""
+"""`score` on a user's own model, and the README's examples."""
 
 import re
 from pathlib import Path
@@ -30,13 +30,16 @@ class Net(nn.Module):
 IMAGES = np.random.default_rng(0).standard_normal((6, 8, 8, 3)).astype(np.float32)
 
 
-def test_the_readme_example_runs():
+def test_the_readme_examples_run():
     blocks = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
-    [example] = [block for block in blocks if "tenas_jax.score(" in block]
+    examples = [block for block in blocks if "tenas_jax.score(" in block]
     names: dict = {}
-    exec(compile(example, "README.md", "exec"), names)
+    exec(compile("\n".join(examples), "README.md", "exec"), names)
     assert set(names["scores"]) == {"condition_number", "linear_regions"}
     assert names["scores"]["condition_number"] >= 1
+    assert [set(names[kind]) for kind in ("of_nnx", "of_equinox", "of_function")] == [
+        {"condition_number", "linear_regions"}
+    ] * 3
 
 
 def test_by_key_by_variables_and_by_parameters_agree():
@@ -75,11 +78,13 @@ def test_a_constant_batch_warns_and_is_nan():
 @pytest.mark.parametrize(
     ("images", "metrics", "words"),
     [
-        (IMAGES[:1], ["condition_number"], "at least 2 images, not 1"),
+        (IMAGES[:1], ["condition_number"], "at least 2 inputs, not 1"),
         (IMAGES[0, 0, 0], ["linear_regions"], "a batch"),
         (IMAGES[:0], ["linear_regions"], "at least one"),
         (np.where(IMAGES > 2, np.nan, IMAGES), ["linear_regions"], "NaN"),
-        (IMAGES.astype(int), ["linear_regions"], "floating-point"),
+        (IMAGES.astype(np.uint8), ["linear_regions"], r"floating-point .*not uint8 of shape .6"),
+        (IMAGES > 0, ["linear_regions"], "floating-point numbers, or whole ones .*not bool"),
+        ("images", ["linear_regions"], "inputs must be an array, not a str"),
         (IMAGES, ["kappa"], "unknown metric 'kappa'"),
         (IMAGES, [], "no metric is named; valid: condition_number"),
         ((IMAGES, [0, 1, 2]), ["condition_number"], r"integers of shape \(6,\)"),
@@ -110,7 +115,7 @@ def test_all_three_quantities_of_labelled_batches():
     ("batch", "validation", "words"),
     [
         (IMAGES, (IMAGES, LABELS), "needs labels: give the batch as"),
-        ((IMAGES, LABELS), None, r"needs another batch: give validation=\(images, labels\)"),
+        ((IMAGES, LABELS), None, r"needs another batch: give validation=\(inputs, labels\)"),
         ((IMAGES, LABELS), IMAGES, "needs another batch"),
         ((IMAGES, 0 * LABELS), (IMAGES, LABELS), "two classes at least; the batch has one"),
         ((IMAGES, LABELS), (IMAGES, 0 * LABELS + 1), "the validation batch has one"),
@@ -150,36 +155,6 @@ def test_one_metric_may_be_named_alone():
     }
 
 
-class Bare(nn.Module):
-    """No parameters."""
-
-    def __call__(self, x):
-        return nn.relu(x)
-
-
-class Pair(nn.Module):
-    """Two outputs."""
-
-    @nn.compact
-    def __call__(self, x):
-        return nn.Dense(2)(x), x
-
-
-@pytest.mark.parametrize(
-    ("module", "params", "words"),
-    [
-        (Bare(), jax.random.key(0), "no parameters"),
-        (Pair(), jax.random.key(0), "must return logits, not a tuple"),
-        (Net, jax.random.key(0), "a Flax .linen. module is needed"),
-        (Net(), {"Other": {"kernel": jnp.ones(2)}}, "the module cannot be run"),
-    ],
-)
-def test_a_module_that_cannot_be_scored_is_one_line(module, params, words):
-    with pytest.raises(UserError, match=words) as error:
-        tenas_jax.score(module, params, IMAGES, ["condition_number"])
-    assert "\n" not in str(error.value)
-
-
 def test_the_smallest_batch_is_taken():
     assert tenas_jax.score(Net(), jax.random.key(0), IMAGES[:2], ["condition_number"])
 
@@ -202,3 +177,41 @@ def test_the_key_reaches_the_metric(monkeypatch):
     for key, given in ((jax.random.key(5), {"key": jax.random.key(5)}), (jax.random.key(0), {})):
         value = tenas_jax.score(Net(), jax.random.key(1), IMAGES, ["drawn"], **given)
         assert value == {"drawn": float(jax.random.uniform(key))}
+
+
+class Tokens(nn.Module):
+    """Logits of a mean of embeddings, of which the dense layer's kernel is a kernel's weights."""
+
+    @nn.compact
+    def __call__(self, x):
+        return nn.Dense(3)(nn.relu(nn.Dense(8)(nn.Embed(11, 5)(x).mean(1))))
+
+
+TOKENS = np.random.default_rng(2).integers(0, 11, (6, 7))
+
+
+def test_tokens_are_scored_by_what_needs_no_continuous_inputs():
+    params = Tokens().init(jax.random.key(0), TOKENS)["params"]
+    value = tenas_jax.score(Tokens(), jax.random.key(0), TOKENS)
+    assert set(value) == {"condition_number"} and 1 < value["condition_number"] < 1e5
+    embedded = params["Embed_0"]["embedding"][TOKENS].mean(1)
+
+    class Dense(nn.Module):
+        @nn.compact
+        def __call__(self, x):
+            return nn.Dense(3)(nn.relu(nn.Dense(8)(x)))
+
+    rest = {name: tree for name, tree in params.items() if name != "Embed_0"}
+    same = tenas_jax.score(Dense(), rest, embedded, ["condition_number"])
+    assert value == pytest.approx(same, rel=1e-3)
+    labels = LABELS
+    given = tenas_jax.score(
+        Tokens(), jax.random.key(0), (TOKENS, labels), validation=(TOKENS[::-1], labels)
+    )
+    assert set(given) == {"condition_number", "kernel_regression"}
+
+
+@pytest.mark.parametrize("name", ["linear_regions", "length_distortion"])
+def test_metrics_of_a_continuous_space_refuse_tokens(name):
+    with pytest.raises(UserError, match=f"^{name} needs floating-point inputs, not int32$"):
+        tenas_jax.score(Tokens(), jax.random.key(0), TOKENS, [name])
