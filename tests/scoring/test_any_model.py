@@ -78,7 +78,7 @@ def test_a_constant_batch_warns_and_is_nan():
 @pytest.mark.parametrize(
     ("images", "metrics", "words"),
     [
-        (IMAGES[:1], ["condition_number"], "at least 2 inputs, not 1"),
+        (IMAGES[:1], ["condition_number"], "needs at least 2 examples, whose kernel"),
         (IMAGES[0, 0, 0], ["linear_regions"], "a batch"),
         (IMAGES[:0], ["linear_regions"], "at least one"),
         (np.where(IMAGES > 2, np.nan, IMAGES), ["linear_regions"], "NaN"),
@@ -104,22 +104,23 @@ def test_all_three_quantities_of_labelled_batches():
     found = tenas_jax.score(
         Net(), jax.random.key(1), (IMAGES, LABELS), validation=(IMAGES[::-1], LABELS)
     )
-    assert set(found) == {name for name, m in METRICS.items() if not m.forward}
+    assert set(found) == {n for n, m in METRICS.items() if "forward_mode" not in m.needs}
     alone = tenas_jax.score(Net(), jax.random.key(1), IMAGES)
     assert set(alone) == {"condition_number", "linear_regions"}
     assert {name: found[name] for name in alone} == pytest.approx(alone, rel=1e-5)
-    assert set(tenas_jax.score(Net(), jax.random.key(1), (IMAGES, LABELS))) == set(alone)
+    labelled = tenas_jax.score(Net(), jax.random.key(1), (IMAGES, LABELS))
+    assert set(labelled) == {*alone, "snip"}
 
 
 @pytest.mark.parametrize(
     ("batch", "validation", "words"),
     [
-        (IMAGES, (IMAGES, LABELS), "needs labels: give the batch as"),
-        ((IMAGES, LABELS), None, r"needs another batch: give validation=\(inputs, labels\)"),
+        (IMAGES, (IMAGES, LABELS), "needs labels: data, or a batch"),
+        ((IMAGES, LABELS), None, r"needs another batch: give validation="),
         ((IMAGES, LABELS), IMAGES, "needs another batch"),
-        ((IMAGES, 0 * LABELS), (IMAGES, LABELS), "two classes at least; the batch has one"),
-        ((IMAGES, LABELS), (IMAGES, 0 * LABELS + 1), "the validation batch has one"),
-        ((IMAGES, LABELS), (IMAGES[:, :4], LABELS), r"validation images are \(4, 8, 3\), not \(8"),
+        ((IMAGES, 0 * LABELS), (IMAGES, LABELS), "labels of two classes at least; this batch"),
+        ((IMAGES, LABELS), (IMAGES, 0 * LABELS + 1), "needs labels of two classes"),
+        ((IMAGES, LABELS), (IMAGES[:, :4], LABELS), r"held-out inputs are \(4, 8, 3\), not \(8"),
         ((IMAGES, LABELS), (IMAGES[:0], LABELS[:0]), "at least one"),
         ((IMAGES, LABELS + 1), (IMAGES, LABELS), r"labels must be from 0 to 2, .* not 3"),
         ((IMAGES, LABELS), (IMAGES, LABELS - 1), r"labels must be from 0 to 2, .* not -1"),
@@ -172,7 +173,7 @@ def test_parameters_alone_do():
 
 
 def test_the_key_reaches_the_metric(monkeypatch):
-    drawn = Metric(lambda network, params, batch, key: jax.random.uniform(key), True, "ntk", "none")
+    drawn = Metric(lambda probe: jax.random.uniform(probe.key), True, "none")
     monkeypatch.setitem(METRICS, "drawn", drawn)
     for key, given in ((jax.random.key(5), {"key": jax.random.key(5)}), (jax.random.key(0), {})):
         value = tenas_jax.score(Net(), jax.random.key(1), IMAGES, ["drawn"], **given)
@@ -208,10 +209,10 @@ def test_tokens_are_scored_by_what_needs_no_continuous_inputs():
     given = tenas_jax.score(
         Tokens(), jax.random.key(0), (TOKENS, labels), validation=(TOKENS[::-1], labels)
     )
-    assert set(given) == {"condition_number", "kernel_regression"}
+    assert set(given) == {"condition_number", "kernel_regression", "snip"}
 
 
 @pytest.mark.parametrize("name", ["linear_regions", "length_distortion"])
 def test_metrics_of_a_continuous_space_refuse_tokens(name):
-    with pytest.raises(UserError, match=f"^{name} needs floating-point inputs, not int32$"):
+    with pytest.raises(UserError, match=f"^{name} needs inputs that are floats"):
         tenas_jax.score(Tokens(), jax.random.key(0), TOKENS, [name])

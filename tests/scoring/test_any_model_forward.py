@@ -12,7 +12,7 @@ from tenas_jax.metrics import METRICS, Metric
 IMAGES = np.random.default_rng(0).standard_normal((6, 8, 8, 3)).astype(np.float32)
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
-FORWARD = [name for name, m in METRICS.items() if m.forward]
+FORWARD = [name for name, m in METRICS.items() if "forward_mode" in m.needs]
 
 
 @jax.custom_vjp
@@ -39,8 +39,8 @@ class HandWritten(nn.Module):
 def test_metrics_in_forward_mode_must_be_asked_for(name):
     assert len(FORWARD) == 3
     params = HandWritten().init(jax.random.key(0), IMAGES)
-    found = tenas_jax.score(HandWritten(plain=True), params, IMAGES, [name])
-    assert set(found) == {name} and 0 < found[name] < np.inf
+    scores = tenas_jax.score(HandWritten(plain=True), params, IMAGES, [name])
+    assert set(scores) == {name} and 0 < scores[name] < np.inf
     with pytest.raises(UserError, match=rf"{name} takes .* in forward mode.*form='plain'") as error:
         tenas_jax.score(HandWritten(), params, IMAGES, [name])
     assert "\n" not in str(error.value)
@@ -53,16 +53,16 @@ def test_metrics_in_forward_mode_are_left_out_by_default():
         def __call__(self, x):
             return squared(nn.relu(nn.Dense(5)(x.reshape(len(x), -1))))
 
-    found = tenas_jax.score(Rectified(), jax.random.key(0), IMAGES)
-    assert set(found) == {"condition_number", "linear_regions"}
+    scores = tenas_jax.score(Rectified(), jax.random.key(0), IMAGES)
+    assert set(scores) == {"condition_number", "linear_regions"}
 
 
 @pytest.mark.parametrize("error", [TypeError, NotImplementedError])
 def test_other_errors_of_a_metric_are_not_taken_for_it(monkeypatch, error):
-    def fails(network, params, batch, key):
+    def fails(probe):
         raise error("something else")
 
-    monkeypatch.setitem(METRICS, "fails", Metric(fails, True, "ntk", "none", forward=True))
+    monkeypatch.setitem(METRICS, "fails", Metric(fails, True, "none", needs=("forward_mode",)))
     with pytest.raises(error, match="something else"):
         tenas_jax.score(HandWritten(), jax.random.key(0), IMAGES, ["fails"])
 
