@@ -50,7 +50,8 @@ def test_only_one_module_touches_private_jax():
 ORDER = (
     ("errors",),
     ("tracing", "spaces", "data", "runs"),
-    ("networks", "ntk"),
+    ("networks",),
+    ("ntk",),
     ("metrics",),
     ("scoring",),
     ("search", "benchmarks"),

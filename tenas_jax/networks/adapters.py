@@ -111,6 +111,16 @@ def as_model(
     return model, params
 
 
+def ready(network: Any, params: Any, inputs: Any) -> tuple[Callable[..., jax.Array], Params]:
+    """Returns what can be called as `(params, inputs)`, and its parameters.
+
+    Models and functions are taken as they are, modules as `as_model` makes them, by a fixed key.
+    """
+    if isinstance(network, Network | Adapted) or inspect.isroutine(network):
+        return network, params
+    return as_model(network, params, inputs, key=jax.random.key(0))
+
+
 def _adapted(
     network: Any, given: Any, inputs: jax.Array, key: jax.Array, options: tuple
 ) -> tuple[Network | Adapted, Params]:

@@ -7,6 +7,7 @@ import jax
 import numpy as np
 
 from tenas_jax.errors import UserError, lookup
+from tenas_jax.networks.adapters import ready
 from tenas_jax.ntk import jacobian
 
 # The last name of a parameter says whether it takes part: weights do, biases do not.
@@ -52,9 +53,10 @@ def ntk(
     with batch statistics couples its examples, and gradients flow through the statistics.
 
     Args:
-        model: `(params, inputs) -> outputs [N, ...]`. If it has an attribute `coupled` that is
+        model: `(params, inputs) -> outputs [N, ...]`, or a module of Flax or Equinox (see
+            `tenas_jax.networks.adapters.as_model`). If it has an attribute `coupled` that is
             false, an example's outputs depend on that example alone, and rows of J are cheaper.
-        params: its parameters, any tree of arrays.
+        params: its parameters, any tree of arrays; None for those that a module holds.
         inputs: [N, ...], or a tree of such arrays.
         inputs2: a second batch [M, ...], evaluated apart; None is the first.
         engine: a name in `ENGINES` or `auto`.
@@ -68,6 +70,7 @@ def ntk(
     Raises:
         UserError: an unknown engine, or no such parameter.
     """
+    model, params = ready(model, params, inputs)
     f, some = summed_outputs(model, params), taking_part(params, weights, within)
     kernel = ENGINES[resolve_engine(engine)]
     coupled = getattr(model, "coupled", True)

@@ -160,6 +160,14 @@ def test_kernels_agree(norm):
     assert norm != bool(jnp.allclose(alone, kernels["linen"][0, 0], rtol=1e-4))
 
 
+def test_a_kernel_is_taken_of_what_is_no_model_yet():
+    x = draw((3, 6, 6, 3), 9)
+    wanted = kernel_of(*models(False, x)["linen"], x)
+    for kind in KINDS:
+        kernel = tenas_jax.ntk(*written(kind, False), x)
+        np.testing.assert_allclose(kernel, wanted, atol=1e-5 * wanted.max(), rtol=0)
+
+
 @pytest.mark.parametrize("norm", [False, True])
 def test_condition_numbers_agree_in_double_precision(norm, x64):
     x = draw((5, 6, 6, 3), 9)
