@@ -5,7 +5,7 @@ from tenas_jax.spaces.as_vit.space import STRIDES, Topology
 
 
 def parameters(topology: Topology, sizes: Sizes, *, classes: int = 1000, channels: int = 3) -> int:
-    """How many numbers the network's weights are; the size of images plays no part.
+    """Counts the numbers that the network's weights are; the size of images plays no part.
 
     Args:
         topology: of the network.
@@ -35,7 +35,7 @@ def multiply_adds(
     channels: int = 3,
     coarse: int = 1,
 ) -> int:
-    """Multiply-adds of all matrix products for one image, those of attention too.
+    """Counts the multiply-adds of all matrix products for one image, those of attention too.
 
     Args:
         topology: of the network.

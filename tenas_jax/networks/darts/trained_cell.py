@@ -4,7 +4,6 @@ After the program of Liu, Simonyan and Yang (2019, arXiv:1806.09055): here, unli
 pools have no norm behind them.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import flax.linen as nn
@@ -68,24 +67,14 @@ class FactorisedReduction(nn.Module):
         return norm(self.dtype, train, "norm")(jnp.concatenate([even, odd], axis=-1))
 
 
-# operation -> (channels, dtype, stride, name) -> module; an identity is none of them
-OPERATIONS: dict[str, Callable[[int, Any, int, str], nn.Module]] = {
-    "skip_connect": lambda c, dtype, stride, name: FactorisedReduction(c, dtype, name=name),
-    "sep_conv_3x3": lambda c, dtype, stride, name: Separable(
-        c, 3, dtype, stride, times=2, name=name
-    ),
-    "sep_conv_5x5": lambda c, dtype, stride, name: Separable(
-        c, 5, dtype, stride, times=2, name=name
-    ),
-    "dil_conv_3x3": lambda c, dtype, stride, name: Separable(
-        c, 3, dtype, stride, dilation=2, name=name
-    ),
-    "dil_conv_5x5": lambda c, dtype, stride, name: Separable(
-        c, 5, dtype, stride, dilation=2, name=name
-    ),
-    "avg_pool_3x3": lambda c, dtype, stride, name: Pool("average", stride, name=name),
-    "max_pool_3x3": lambda c, dtype, stride, name: Pool("max", stride, name=name),
+# operation -> side of the depthwise kernels, their dilation, how often it is done
+SEPARABLE = {
+    "sep_conv_3x3": (3, 1, 2),
+    "sep_conv_5x5": (5, 1, 2),
+    "dil_conv_3x3": (3, 2, 1),
+    "dil_conv_5x5": (5, 2, 1),
 }
+POOLS = {"avg_pool_3x3": "average", "max_pool_3x3": "max"}
 
 
 class Cell(nn.Module):
@@ -142,7 +131,15 @@ class Cell(nn.Module):
         if operation == "skip_connect" and stride == 1:
             return x
         name = f"edge_{target}_{source}"
-        y = OPERATIONS[operation](self.channels, self.dtype, stride, name)(x, train)
+        if operation in POOLS:
+            module = Pool(POOLS[operation], stride, name=name)
+        elif operation == "skip_connect":
+            module = FactorisedReduction(self.channels, self.dtype, name=name)
+        else:
+            size, dilation, times = SEPARABLE[operation]
+            options = {"stride": stride, "dilation": dilation, "times": times, "name": name}
+            module = Separable(self.channels, size, self.dtype, **options)
+        y = module(x, train)
         if not train or (isinstance(rate, int | float) and rate == 0):
             return y
         return drop_path(y, rate, self.make_rng("drop_path"))
