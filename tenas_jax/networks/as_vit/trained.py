@@ -9,9 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from tenas_jax.errors import UserError, shorten
-from tenas_jax.networks.as_vit.checks import check_heads, check_sides
-from tenas_jax.networks.as_vit.counts import multiply_adds, parameters
 from tenas_jax.networks.as_vit.network import AsVit
+from tenas_jax.networks.as_vit.shapes import check_heads, check_sides, multiply_adds, parameters
 from tenas_jax.networks.checks import check_drop_path, check_fields, check_images
 from tenas_jax.spaces.as_vit.sizes import Sizes
 from tenas_jax.spaces.as_vit.space import CHOICES, STAGES, Topology
@@ -67,7 +66,7 @@ class AsVitNet(nn.Module):
 
         Args:
             images: floats [N, H, W, C], sides multiples of 4 · coarse; see `check_sides` of
-                `networks.as_vit.checks` for what else they must fit.
+                `networks.as_vit.shapes` for what else they must fit.
             train: whether branches are dropped.
             drop_path: chance of dropping a branch of the last block in training; it rises to that
                 from 0 in the first block. A number or a traced scalar. Needs a key "drop_path",

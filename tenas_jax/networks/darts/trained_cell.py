@@ -15,7 +15,7 @@ from tenas_jax.spaces.darts.space import Darts
 
 
 class Separable(nn.Module):
-    """ReLU, depthwise convolution, 1x1 convolution, norm: all of it `times` times over.
+    """Applies ReLU, depthwise convolution, 1x1 convolution, norm: all of it `times` times over.
 
     Attributes:
         channels: of input and output.
@@ -35,7 +35,7 @@ class Separable(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array, train: bool) -> jax.Array:
-        """[N, H, W, channels] to [N, H / stride, W / stride, channels]."""
+        """Maps [N, H, W, channels] to [N, H / stride, W / stride, channels]."""
         for number in range(self.times):
             x = conv(
                 self.channels,
@@ -60,7 +60,7 @@ class FactorisedReduction(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array, train: bool) -> jax.Array:
-        """[N, H, W, C] to [N, H / 2, W / 2, features]; sides and features even."""
+        """Maps [N, H, W, C] to [N, H / 2, W / 2, features]; sides and features even."""
         x, half = nn.relu(x), self.features // 2
         even = conv(half, 1, self.dtype, "even", stride=2)(x)
         odd = conv(half, 1, self.dtype, "odd", stride=2)(x[:, 1:, 1:])
@@ -78,7 +78,7 @@ POOLS = {"avg_pool_3x3": "average", "max_pool_3x3": "max"}
 
 
 class Cell(nn.Module):
-    """Four nodes, each the sum of two operations on nodes before it; the output joins all four.
+    """Computes four nodes, each the sum of two operations on nodes before it, and joins them.
 
     In a reduction cell the operations on the cell's two inputs have stride 2.
 
@@ -100,7 +100,7 @@ class Cell(nn.Module):
     def __call__(
         self, first: jax.Array, second: jax.Array, train: bool, rate: float | jax.Array = 0.0
     ) -> jax.Array:
-        """The outputs of the two cells before to [N, H, W, 4 * channels].
+        """Maps the outputs of the two cells before to [N, H, W, 4 * channels].
 
         In training all operations but identities are dropped with probability `rate`.
         """
@@ -126,7 +126,7 @@ class Cell(nn.Module):
         train: bool,
         rate: float | jax.Array,
     ) -> jax.Array:
-        """One operation on one node."""
+        """Applies one operation to one node."""
         stride = 2 if self.reduction and source < 2 else 1
         if operation == "skip_connect" and stride == 1:
             return x
