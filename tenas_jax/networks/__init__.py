@@ -1,8 +1,8 @@
 """Networks of each space, one folder a space, and models of any kind.
 
 A space says where its networks are: `Space.networks` is the dotted name of a folder, in which
-`scored` holds `NETWORKS`, blueprints by name, `trained` holds `TRAINED`, the module that is
-trained, and `counts` what it costs. Nothing here names a space.
+`scored` holds `NETWORKS`, blueprints by name, and `trained` holds `TRAINED`, the module that is
+trained, and `cost_table`, what it costs. Nothing here names a space.
 """
 
 import importlib
@@ -21,7 +21,7 @@ def part_of(space: Any, part: str) -> ModuleType:
 
     Args:
         space: has `name`, and `networks`: the dotted name of the folder.
-        part: `scored`, `trained` or `counts`.
+        part: `scored` or `trained`.
 
     Raises:
         UserError: the space has no such networks.
@@ -29,7 +29,13 @@ def part_of(space: Any, part: str) -> ModuleType:
     folder = getattr(space, "networks", None)
     if not isinstance(folder, str):
         raise UserError(f"the space {space.name} has no networks that are {part}")
-    return importlib.import_module(f"{folder}.{part}")
+    name = f"{folder}.{part}"
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if not f"{name}.".startswith(f"{error.name}."):
+            raise  # it is there, and something that it needs is not
+        raise UserError(f"the space {space.name} has no networks that are {part}") from error
 
 
 def blueprints(space: Any) -> Mapping[str, Blueprint]:

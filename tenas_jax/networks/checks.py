@@ -1,5 +1,7 @@
 """What the derived networks refuse: sizes that make no network, and images that do not fit."""
 
+from collections.abc import Sequence
+
 import jax
 import jax.numpy as jnp
 
@@ -27,7 +29,7 @@ FIELDS = {
 
 
 def check_fields(module: object) -> None:
-    """`UserError` where a module's `dtype`, or a field named in `FIELDS`, has a value it may not.
+    """Raises a `UserError` where a module's `dtype` or a field in `FIELDS` has a wrong value.
 
     Args:
         module: has `dtype` and any of the fields.
@@ -43,17 +45,17 @@ def check_fields(module: object) -> None:
         raise UserError(f"dtype is {shorten(module.dtype)}; valid: {', '.join(DTYPES)}")
 
 
-def check_images(images: jax.Array, multiple: int, least: int = 1) -> None:
-    """`UserError` unless images are [N, H, W, C] and their sides fit a network.
+def check_images(shape: Sequence[int], multiple: int, least: int = 1) -> None:
+    """Raises a `UserError` unless images are [N, H, W, C] and their sides fit a network.
 
     Args:
-        images: anything with a shape.
+        shape: of the images.
         multiple: what height and width must be multiples of.
         least: what they must be at least.
     """
-    if len(images.shape) != 4:
-        raise UserError(f"images have shape {images.shape}; valid: (N, height, width, channels)")
-    height, width = images.shape[1:3]
+    if len(shape) != 4:
+        raise UserError(f"images have shape {shape}; valid: (N, height, width, channels)")
+    height, width = shape[1:3]
     if height % multiple or width % multiple or min(height, width) < least:
         larger = f" from {least}" if least > multiple else ""
         raise UserError(
@@ -63,6 +65,6 @@ def check_images(images: jax.Array, multiple: int, least: int = 1) -> None:
 
 
 def check_drop_path(rate: float | jax.Array) -> None:
-    """`UserError` where a rate that is a Python number is none of a probability below 1."""
+    """Raises a `UserError` where a Python number is no probability below 1."""
     if isinstance(rate, int | float) and not _fraction(rate):
         raise UserError(f"drop_path is {shorten(rate)}; valid: {FIELDS['dropout'][1]}")

@@ -1,74 +1,62 @@
 """Parameters and multiply-adds of architectures: baselines of scores, and what a budget limits.
 
-Both are of the derived network at its default, full size, for CIFAR-10. Costs are sums: what an
-operation costs depends on the place where it stands, and not on the others. So the costs of few
-architectures give those of all, to the last digit, and the cheapest that a mask holds are found
-place by place.
+Both are of the network for training, at its default, full size for CIFAR-10 unless another is asked
+for. They are sums: what an operation costs depends on the edge where it stands, and not on others.
+A space states them in closed form, as `cost_table` beside its network for training; and the
+cheapest that a mask holds are put together edge by edge.
 """
 
 import itertools
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
-from tenas_jax.networks.trained import count, derived
+from tenas_jax.errors import UserError
+from tenas_jax.networks import part_of
+from tenas_jax.networks.trained import derived
 from tenas_jax.spaces import Space
-from tenas_jax.spaces.space import Edge
 
 NAMES = ("parameters", "multiply_adds")
 IMAGE, CLASSES = (32, 32, 3), 10  # CIFAR-10
 
-# space -> of the number of a cell and an edge (target, source): places with the same value are
-# alike, an operation costs the same at each. Without an entry every place stands alone. In DARTS's
-# reduction cell (1), operations on the cell's two inputs halve the sides.
-ALIKE: dict[str, Callable[[int, Edge], Hashable]] = {
-    "darts": lambda cell, edge: (cell, cell == 1 and edge[1] < 2),
-}
-
-# space that forbids some combinations -> an operation that costs nothing wherever it stands, of
-# which a whole architecture can be made. Another space needs none.
-FREE = {"darts": "avg_pool_3x3"}
-
 Table = Mapping[str, tuple[float, np.ndarray]]
 
 
-def costs(space: Space, archs: Sequence[str]) -> dict[str, np.ndarray]:
-    """What the networks of some architectures cost.
-
-    Where an architecture's numbers of operations are a linear combination of those of others, its
-    costs are the same combination of theirs. A few of the given architectures are counted, at most
-    25 of NAS-Bench-201, 20 of DARTS and 34 of As-ViT (half a second each, or less); the others,
-    however many, follow.
+def costs(space: Space, archs: Sequence[str], **size: Any) -> dict[str, np.ndarray]:
+    """Returns what the networks of some architectures cost.
 
     Args:
-        space: whose architectures they are, one with a derived network.
+        space: whose architectures they are, one with closed forms.
         archs: [K] strings.
+        **size: as for `cost_table`.
 
     Returns:
         `parameters` and `multiply_adds`, float64 [K], whole numbers.
 
     Raises:
-        UserError: the space has no derived network, or one is no architecture of it.
+        UserError: see `cost_table`; or one is no architecture of the space.
     """
-    if not len(archs):
-        return {name: np.zeros(0) for name in NAMES}
-    arrays = np.stack([space.parse(arch) for arch in archs])
-    numbers = _numbers(space, arrays)
-    order = np.count_nonzero(arrays, axis=(1, 2)).argsort(kind="stable")  # small networks first
-    chosen = order[_independent(numbers[order])]
-    counted = np.array([_counted(space, arrays[row]) for row in chosen])
-    weights = np.linalg.lstsq(numbers[chosen].T, numbers.T, rcond=None)[0]
-    found = np.rint(counted.T @ weights)  # they are whole up to rounding
-    return dict(zip(NAMES, found, strict=True))
+    table = cost_table(space, **size)
+    shape = (len(archs), *space.mask_shape[:2])
+    arrays = np.array([space.parse(arch) for arch in archs], int).reshape(shape)
+    cells, edges = np.indices(shape[1:])
+    return {
+        name: constant + prices[cells, edges, arrays].sum((1, 2))
+        for name, (constant, prices) in table.items()
+    }
 
 
-def cost_table(space: Space) -> dict[str, tuple[float, np.ndarray]]:
-    """What each operation costs at each place.
-
-    It takes as many counted networks as `costs` does: seconds.
+def cost_table(
+    space: Space, *, image: Sequence[int] = IMAGE, classes: int = CLASSES, **size: Any
+) -> dict[str, tuple[float, np.ndarray]]:
+    """Returns what each operation costs on each edge.
 
     Args:
-        space: one with a derived network.
+        space: one with closed forms.
+        image: (height, width, channels).
+        classes: how many.
+        **size: fields of the network for training, those that `size_fields` lists.
 
     Returns:
         For `parameters` and `multiply_adds` a constant and float64 [cells, edges, operations],
@@ -78,33 +66,30 @@ def cost_table(space: Space) -> dict[str, tuple[float, np.ndarray]]:
         option of the space is 0.
 
     Raises:
-        UserError: the space has no derived network.
+        UserError: the space has no closed form, or a size, or an image, that its network does not
+            take.
     """
-    free = space.operations.index(FREE.get(space.name, space.operations[0]))
-    base = np.zeros((space.cells, len(space.edges)), np.int8)
-    for cell, edges, inputs in _parts(space):
-        base[cell, edges[:inputs]] = free
-    places = [tuple(place) for place in np.argwhere(space.options).tolist()]
-    archs = [base, *(_with(space, base, *place) for place in places)]
-    found = costs(space, [space.to_string(arch) for arch in archs])
-    table = {name: (float(column[0]), np.zeros(space.mask_shape)) for name, column in found.items()}
-    for name, (constant, array) in table.items():
-        array[tuple(np.transpose(places))] = found[name][1:] - constant
-    return table
+    closed_form = _closed_form(space)
+    network = derived(space.name, space.from_index(0), classes=classes, **size)
+    constants, prices = closed_form(network, image)
+    return {
+        name: (float(constant), np.array(array, np.float64))
+        for name, constant, array in zip(NAMES, constants, np.moveaxis(prices, -1, 0), strict=True)
+    }
 
 
 def cost(table: Table, mask: np.ndarray) -> dict[str, float]:
-    """What the architecture of a mask [cells, edges, operations] costs, by `cost_table`'s table."""
+    """Returns what the architecture of a mask [cells, edges, operations] costs by a table."""
     return {
-        name: constant + float((array * mask).sum()) for name, (constant, array) in table.items()
+        name: constant + float((prices * mask).sum()) for name, (constant, prices) in table.items()
     }
 
 
 def cheapest(space: Space, table: Table, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The architectures in a mask than which no other in it is cheaper in one cost and no dearer.
+    """Finds those in a mask than which no other in it is cheaper in one cost and no dearer.
 
     Costs add up, so that none of them has a part that another would undercut: they are put together
-    place by place, or where a node keeps some of its edges, node by node.
+    edge by edge, or where a node keeps some of its edges, node by node.
 
     Args:
         space: of the mask.
@@ -116,7 +101,7 @@ def cheapest(space: Space, table: Table, mask: np.ndarray) -> tuple[np.ndarray, 
         equal costs the one of least `index`. P is 0 where the mask holds no architecture.
     """
     left = space.check_mask(mask).astype(bool) & space.options
-    prices = np.stack([array for _, array in table.values()], -1)
+    prices = np.stack([own for _, own in table.values()], -1)
     sums = np.array([[constant for constant, _ in table.values()]])
     archs = np.zeros((1, space.cells, len(space.edges)), np.int8)
     for cell, edges, inputs in _parts(space):
@@ -133,7 +118,7 @@ def cheapest(space: Space, table: Table, mask: np.ndarray) -> tuple[np.ndarray, 
 
 
 def _parts(space: Space) -> Iterator[tuple[int, list[int], int]]:
-    """(cell, edges, how many of them an architecture keeps), in the order of `Space.index`."""
+    """Yields (cell, edges, how many of them an architecture keeps) in the order of `index`."""
     if space.inputs_per_node is None:
         for cell, edge in np.ndindex(space.cells, len(space.edges)):
             yield cell, [edge], 1
@@ -143,20 +128,10 @@ def _parts(space: Space) -> Iterator[tuple[int, list[int], int]]:
         yield cell, into, space.inputs_per_node
 
 
-def _with(space: Space, base: np.ndarray, cell: int, edge: int, operation: int) -> np.ndarray:
-    """An architecture with an operation on one edge, in place of another edge where it must be."""
-    arch = base.copy()
-    for part, edges, inputs in _parts(space):
-        if part == cell and edge in edges[inputs:]:
-            arch[cell, edges[inputs - 1]] = 0
-    arch[cell, edge] = operation
-    return arch
-
-
 def _options(
     left: np.ndarray, prices: np.ndarray, edges: list[int], inputs: int
 ) -> list[tuple[list[int], list[int]]]:
-    """(edges, operations on them) that a part may consist of, in the order of `Space.index`."""
+    """Lists (edges, operations on them) that a part may consist of, in the order of `index`."""
     kinds = {}
     for edge in edges:
         there = np.flatnonzero(left[edge])
@@ -169,40 +144,19 @@ def _options(
 
 
 def _not_undercut(rows: np.ndarray) -> np.ndarray:
-    """Of rows [K, 2] those that no other undercuts, rising; of equal rows the first."""
+    """Finds the rows of [K, 2] that no other undercuts, rising; of equal rows the first."""
     order = np.lexsort((rows[:, 1], rows[:, 0]))  # stable: equal rows stay in their order
     second = rows[order, 1]
     least = np.minimum.accumulate(np.concatenate([[np.inf], second]))[:-1]
     return np.sort(order[second < least])
 
 
-def _numbers(space: Space, arrays: np.ndarray) -> np.ndarray:
-    """How often each operation stands at each kind of place: [K, F] of [K, cells, edges]."""
-    alike = ALIKE.get(space.name, lambda cell, edge: (cell, edge))
-    kinds = [alike(*place) for place in itertools.product(range(space.cells), space.edges)]
-    places = arrays.reshape(len(arrays), -1)
-    counts: dict[Hashable, np.ndarray] = {}
-    for kind, place in zip(kinds, places.T, strict=True):
-        counts[kind] = counts.get(kind, 0) + np.eye(len(space.operations))[place]
-    return np.concatenate(list(counts.values()), axis=1)
-
-
-def _independent(rows: np.ndarray) -> list[int]:
-    """The first rows of which all others are linear combinations, for rows of whole numbers."""
-    chosen: list[int] = []
-    rest = rows.copy()
-    while True:
-        lengths = np.linalg.norm(rest, axis=1)
-        left = lengths > 1e-6  # less is rounding
-        if not left.any():
-            return chosen
-        first = int(left.argmax())
-        chosen.append(first)
-        direction = rest[first] / lengths[first]
-        rest -= np.outer(rest @ direction, direction)
-
-
-def _counted(space: Space, array: np.ndarray) -> np.ndarray:
-    """[2] of one architecture [cells, edges]."""
-    counts = count(derived(space.name, array, classes=CLASSES), IMAGE)
-    return np.array([counts.parameters, counts.macs], np.float64)
+def _closed_form(space: Space) -> Callable[..., tuple[np.ndarray, np.ndarray]]:
+    """Finds `(network, image) -> (constants, prices)` of a space, see `cost_table`."""
+    closed_form = getattr(part_of(space, "trained"), "cost_table", None)
+    if closed_form is None:
+        raise UserError(
+            f"parameters and multiply-adds of {space.name} are unknown; valid: spaces with a "
+            f"function cost_table, here in {space.networks}.trained"
+        )
+    return closed_form

@@ -1,4 +1,7 @@
-"""Parameters and multiply-adds of a derived network, counted without running it."""
+"""Parameters and multiply-adds of a network for training: read from its traced program, unrun.
+
+A space's closed forms, `cost_table` beside its network for training, are made of `product`.
+"""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -7,6 +10,7 @@ from typing import Any, NamedTuple
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from tenas_jax.tracing.programs import multiply_adds
 
@@ -14,7 +18,7 @@ AUXILIARY = "auxiliary"
 
 
 class Counts(NamedTuple):
-    """Counts of a network, and for one image.
+    """Holds counts of a network, and for one image.
 
     Attributes:
         parameters: numbers in kernels, biases, norms' scales and biases.
@@ -28,8 +32,27 @@ class Counts(NamedTuple):
     dense_biases: int
 
 
+def product(
+    inputs: int, outputs: int, *, taps: int = 1, positions: int = 1, more: int = 0
+) -> np.ndarray:
+    """Returns what a convolution or a dense layer costs.
+
+    Args:
+        inputs: channels that one output sees: of a depthwise convolution 1.
+        outputs: channels.
+        taps: of the kernel.
+        positions: at which it is applied.
+        more: parameters of each output besides, such as 1 for a bias and 2 for a norm.
+
+    Returns:
+        Parameters and multiply-adds, int64 [2].
+    """
+    weights = taps * inputs * outputs
+    return np.array([weights + more * outputs, weights * positions])
+
+
 def count_parameters(params: Mapping[str, Any]) -> int:
-    """How many numbers the parameters hold, without those of an auxiliary head.
+    """Counts the numbers that parameters hold, without those of an auxiliary head.
 
     That head, `params["auxiliary"]`, is of use in training only, and published counts leave it out.
 
@@ -41,18 +64,18 @@ def count_parameters(params: Mapping[str, Any]) -> int:
 
 
 def count_macs(module: nn.Module, image_shape: Sequence[int], **call: Any) -> int:
-    """Multiply-adds of the convolutions and dense layers for one image; see `count`."""
+    """Counts the multiply-adds of the convolutions and dense layers for one image; see `count`."""
     return count(module, image_shape, **call).macs
 
 
 def count(module: nn.Module, image_shape: Sequence[int], **call: Any) -> Counts:
-    """All counts of a network in inference, so without its auxiliary head.
+    """Counts everything of a network in inference, so without its auxiliary head.
 
-    Nothing runs: they are read from the traced program. Products with padding count as well; norms,
-    activations, pooling and sums do not.
+    Nothing runs: the counts are read from the traced program. Products with padding count as well;
+    norms, activations, pooling and sums do not.
 
     Args:
-        module: a derived network.
+        module: a network for training.
         image_shape: (height, width, channels).
         **call: what else the module is called with, such as `coarse=2`.
 

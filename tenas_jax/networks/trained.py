@@ -1,4 +1,4 @@
-"""Derived networks: full-size networks of a found architecture, for training.
+"""Derived networks: full-size networks of an architecture, for training.
 
 They keep running statistics of their norms (collection `batch_stats`), take ordinary images
 [N, H, W, C], and share no code with the scoring networks but the initialiser; a vision transformer,
@@ -22,7 +22,7 @@ NOT_SIZE = ("arch", "classes", "dtype", "parent", "name")
 
 
 def size_fields(space: str) -> list[str]:
-    """The names of the fields by which a space's derived network is made larger or smaller.
+    """Lists the fields by which a space's network for training is made larger or smaller.
 
     Raises:
         UserError: no such space.
@@ -34,7 +34,7 @@ def size_fields(space: str) -> list[str]:
 def derived(
     space: str, arch: Sequence | np.ndarray, *, classes: int, dtype=jnp.float32, **size
 ) -> nn.Module:
-    """The network that one trains for an architecture.
+    """Builds the network that one trains for an architecture.
 
     It is called as `module.apply(variables, images, train=..., drop_path=...)` with images
     [N, H, W, C], and gives logits float32 [N, classes] and auxiliary logits or None. The network of

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from tenas_jax.networks.as_vit.counts import multiply_adds
+from tenas_jax.networks.as_vit.shapes import multiply_adds
 from tenas_jax.report.growth_plot import UNTRAINED, growth_picture
 from tenas_jax.report.picture import save_png
 from tenas_jax.report.search_result import KEPT, RESULT, bad_values

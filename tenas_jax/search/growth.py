@@ -19,8 +19,7 @@ import numpy as np
 
 from tenas_jax.errors import UserError, shorten
 from tenas_jax.metrics import metric
-from tenas_jax.networks.as_vit.checks import check_heads
-from tenas_jax.networks.as_vit.counts import parameters
+from tenas_jax.networks.as_vit.shapes import check_heads, parameters
 from tenas_jax.scoring.combining import dense_ranks, goodness
 from tenas_jax.scoring.evaluator import Score
 from tenas_jax.search.options import whole_number

@@ -8,8 +8,8 @@ import numpy as np
 
 from tenas_jax.data import Images
 from tenas_jax.errors import UserError
-from tenas_jax.networks.as_vit.checks import check_sides
 from tenas_jax.networks.as_vit.scored import blueprint, sizes_net
+from tenas_jax.networks.as_vit.shapes import check_sides
 from tenas_jax.scoring.evaluator import Evaluator
 from tenas_jax.scoring.presets import Protocol
 from tenas_jax.scoring.scores import Score

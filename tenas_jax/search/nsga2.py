@@ -154,7 +154,7 @@ class Nsga2(Learner):
 
     @functools.cached_property
     def _table(self) -> Table:
-        """What each operation costs, from a few networks: seconds, and nothing for what is new."""
+        """Holds what each operation costs."""
         return cost_table(self.space)
 
     def _answer(self) -> int:

@@ -13,5 +13,5 @@ SPACES: dict[str, Space] = {space.name: space for space in (NasBench201(), Darts
 
 
 def get(name: str) -> Space:
-    """The space of that name; `UserError` lists the valid names and the nearest one."""
+    """Returns the space of that name; `UserError` lists the valid names and the nearest one."""
     return lookup("space", SPACES, name)

@@ -17,7 +17,7 @@ Value = tuple  # of terms
 
 
 def least_text(values: Sequence[Value]) -> str:
-    """A text that collections of values share exactly where they are the same.
+    """Writes a text that collections of values share exactly where they are the same.
 
     Neither the order of the values counts, nor that of the terms in a sum, nor which edge a weight
     lies on.
@@ -39,7 +39,7 @@ def _all_text(values: Sequence[Value], numbers: Mapping[Edge, str]) -> str:
 
 
 def _text(value: Value, numbers: Mapping[Edge, str]) -> str:
-    """A sum as text, each edge in `numbers` followed by its number."""
+    """Writes a sum as text, each edge in `numbers` followed by its number."""
     texts = []
     for term in value:
         if isinstance(term, str):

@@ -17,7 +17,7 @@ EXAMPLE = "|OP~0|+|OP~0|OP~1|+|OP~0|OP~1|OP~2|"
 
 
 class NasBench201(CellSpace):
-    """Cells written `|nor_conv_3x3~0|+|none~0|avg_pool_3x3~1|+|...|`, `OP~SOURCE` an edge.
+    """Holds cells written `|nor_conv_3x3~0|+|none~0|avg_pool_3x3~1|+|...|`, `OP~SOURCE` an edge.
 
     `index` counts in mixed radix, edge 1<-0 the highest digit. The benchmark's own files number
     the same architectures in another, shuffled order, which only a table such as
@@ -37,11 +37,11 @@ class NasBench201(CellSpace):
     weightless = frozenset({"avg_pool_3x3"})
 
     def parse(self, string: str) -> np.ndarray:
-        """The int8 [1, 6] architecture of a string; edges of one node may come in any order.
+        """Reads the int8 [1, 6] architecture of a string; edges of one node may come in any order.
 
         Raises:
-          UserError: an unknown operation or source, a node or an edge too many or too few, or
-            anything else that is not of the form above.
+            UserError: an unknown operation or source, a node or an edge too many or too few, or
+                anything else that is not of the form above.
         """
         where = f"architecture {shorten(string)}"
         texts = string.strip().split("+") if isinstance(string, str) and string.strip() else []
@@ -50,20 +50,20 @@ class NasBench201(CellSpace):
                 f"{where} has {len(texts)} nodes; valid: {self.nodes - 1}, as {EXAMPLE}, "
                 f"OP one of {', '.join(self.operations)}"
             )
-        found = {}
+        row = {}
         for target, text in enumerate(texts, start=1):
-            found |= self._parse_node(f"{where}, node {target}", target, text.strip())
-        return np.array([[found[edge] for edge in self.edges]], np.int8)
+            row |= self._parse_node(f"{where}, node {target}", target, text.strip())
+        return np.array([[row[edge] for edge in self.edges]], np.int8)
 
     def to_string(self, arch: np.ndarray) -> str:
-        """The benchmark's spelling of an int8 [1, 6] architecture."""
+        """Writes the benchmark's spelling of an int8 [1, 6] architecture."""
         texts = dict.fromkeys(range(1, self.nodes), "|")
         for (target, source), operation in zip(self.edges, self.check(arch)[0], strict=True):
             texts[target] += f"{self.operations[operation]}~{source}|"
         return "+".join(texts.values())
 
     def canonical(self, arch: np.ndarray) -> str:
-        """A text that cells share exactly where they compute the same family of functions.
+        """Writes a text that cells share exactly where they compute the same family of functions.
 
         It is the output node written out as a sum, after three steps: `none`, and any operation
         on a zero, contributes nothing; `skip_connect` splices its source's terms into the sum; the
@@ -91,15 +91,15 @@ class NasBench201(CellSpace):
           two, N2 = conv(N0): both are `#+#+x+x`, x being `(0)@conv`. Told apart, they make 5,260.
 
         Args:
-          arch: int8 [1, 6].
+            arch: int8 [1, 6].
 
         Raises:
-          UserError: `arch` is no architecture of this space.
+            UserError: `arch` is no architecture of this space.
         """
         return least_text([self._output(self.check(arch)[0])])
 
     def _output(self, row: np.ndarray) -> tuple:
-        """The last node's value."""
+        """Returns the last node's value."""
         sums: list[list] = [["0"]] + [[] for _ in range(self.nodes - 1)]
         for (target, source), number in zip(self.edges, row, strict=True):
             operation, value = self.operations[number], sums[source]
@@ -113,10 +113,10 @@ class NasBench201(CellSpace):
         return tuple(sums[-1])
 
     def _parse_node(self, where: str, target: int, text: str) -> dict[Edge, int]:
-        """The operation number of each edge into one node."""
+        """Reads the operation number of each edge into one node."""
         if len(text) < 2 or text[0] != "|" or text[-1] != "|":
             raise UserError(f"{where} is {shorten(text)}; valid: OP~SOURCE between bars")
-        found = {}
+        row = {}
         for term in text[1:-1].split("|"):
             match = re.fullmatch(r"([^~]*)~([^~]*)", term.strip())
             if match is None:
@@ -125,17 +125,17 @@ class NasBench201(CellSpace):
             if operation not in self.operations:
                 raise UserError(f"{where}: {unknown('operation', operation[:60], self.operations)}")
             edge = target, self._source(where, target, source)
-            if edge in found:
+            if edge in row:
                 raise UserError(f"{where} has two edges from node {source}; valid: one")
-            found[edge] = self.operations.index(operation)
-        missing = [str(source) for source in range(target) if (target, source) not in found]
+            row[edge] = self.operations.index(operation)
+        missing = [str(source) for source in range(target) if (target, source) not in row]
         if missing:
             raise UserError(f"{where} has no edge from node {', '.join(missing)}; valid: one each")
-        return found
+        return row
 
     @staticmethod
     def _source(where: str, target: int, text: str) -> int:
-        """The number of a source node, which lies before its target."""
+        """Reads the number of a source node, which lies before its target."""
         valid = [str(node) for node in range(target)]
         if text in valid:
             return int(text)

@@ -121,35 +121,35 @@ class CellSpace(Space):
 
     @property
     def mask_shape(self) -> tuple[int, int, int]:
-        """(cells, edges, operations)."""
+        """Returns (cells, edges, operations)."""
         return self.cells, len(self.edges), len(self.operations)
 
     @property
     def options(self) -> np.ndarray:
-        """bool, of shape `mask_shape`: the operations that an edge may have, if it is chosen."""
+        """Says which operations an edge may have, if it is chosen: bool, of shape `mask_shape`."""
         return np.ones(self.mask_shape, bool)
 
     @property
     def size(self) -> int:
-        """How many architectures there are."""
+        """Counts the architectures."""
         return len(self.operations) ** (self.cells * len(self.edges))
 
     def supernet(self) -> np.ndarray:
-        """The uint8 mask, of shape `mask_shape`, of every operation but `none`."""
+        """Returns the uint8 mask, of shape `mask_shape`, of every operation but `none`."""
         mask = np.ones(self.mask_shape, np.uint8)
         if "none" in self.operations:
             mask[..., self.operations.index("none")] = 0
         return mask
 
     def to_mask(self, arch: np.ndarray) -> np.ndarray:
-        """The uint8 mask, of shape `mask_shape`, with one 1 in each row."""
+        """Returns the uint8 mask, of shape `mask_shape`, with one 1 in each row."""
         return np.eye(len(self.operations), dtype=np.uint8)[self.check(arch)]
 
     def from_mask(self, mask: np.ndarray) -> np.ndarray:
-        """The int8 [cells, edges] architecture of a mask with one operation in each row.
+        """Returns the int8 [cells, edges] architecture of a mask with one operation in each row.
 
         Raises:
-          UserError: the mask has another shape, other values, or a row with no or several ones.
+            UserError: the mask has another shape, other values, or a row with no or several ones.
         """
         mask = self.check_mask(mask)
         for cell, row in np.argwhere(mask.sum(-1) != 1):
@@ -160,17 +160,17 @@ class CellSpace(Space):
         return mask.argmax(-1).astype(np.int8)
 
     def index(self, arch: np.ndarray) -> int:
-        """A number in [0, size): the operation numbers as digits, the first edge's the highest."""
+        """Numbers it in [0, size): operation numbers as digits, the first edge's the highest."""
         number = 0
         for digit in self.check(arch).ravel():
             number = number * len(self.operations) + int(digit)
         return number
 
     def from_index(self, index: int) -> np.ndarray:
-        """The int8 [cells, edges] architecture whose `index` this is.
+        """Returns the int8 [cells, edges] architecture whose `index` this is.
 
         Raises:
-          UserError: `index` is not an integer in [0, size).
+            UserError: `index` is not an integer in [0, size).
         """
         number = self._check_index(index)
         digits = []
@@ -180,54 +180,54 @@ class CellSpace(Space):
         return np.array(digits[::-1], np.int8).reshape(self.cells, len(self.edges))
 
     def sample(self, rng: np.random.Generator, n: int | None = None) -> np.ndarray:
-        """Uniform draws with replacement.
+        """Draws uniformly with replacement.
 
         Args:
-          rng: where the randomness comes from; it advances.
-          n: how many; None for a single one.
+            rng: where the randomness comes from; it advances.
+            n: how many; None for a single one.
 
         Returns:
-          int8 [cells, edges], or [n, cells, edges] where `n` is given.
+            int8 [cells, edges], or [n, cells, edges] where `n` is given.
         """
         shape = (self.cells, len(self.edges))
         shape = shape if n is None else (n, *shape)
         return rng.integers(len(self.operations), size=shape, dtype=np.int8)
 
     def sample_numbers(self, rng: np.random.Generator, count: int) -> list[int]:
-        """`count` different numbers of architectures in random order, or all if there are fewer.
+        """Draws `count` different numbers of architectures, or all where there are fewer.
 
         The first of many are those of few: a larger sample goes on where a smaller one ended.
         """
-        found: dict[int, None] = {}
-        while len(found) < min(count, self.size):
-            found.setdefault(int(rng.integers(self.size)))
-        return list(found)
+        numbers: dict[int, None] = {}
+        while len(numbers) < min(count, self.size):
+            numbers.setdefault(int(rng.integers(self.size)))
+        return list(numbers)
 
     def neighbours(self, arch: np.ndarray) -> list[np.ndarray]:
-        """Every architecture that differs on one edge, in the order of edges and operations."""
+        """Lists every architecture that differs on one edge, by edges, then operations."""
         arch = self.check(arch)
-        found = []
-        for place in np.ndindex(arch.shape):
+        others = []
+        for edge in np.ndindex(arch.shape):
             for operation in range(len(self.operations)):
-                if operation != arch[place]:
+                if operation != arch[edge]:
                     other = arch.copy()
-                    other[place] = operation
-                    found.append(other)
-        return found
+                    other[edge] = operation
+                    others.append(other)
+        return others
 
     def is_single(self, mask: np.ndarray) -> bool:
-        """Whether a mask holds one architecture, rather than a supernet."""
+        """Says whether a mask holds one architecture, rather than a supernet."""
         return bool((self.check_mask(mask).sum(-1) == 1).all())
 
     def cache_key(self, mask: np.ndarray) -> str:
-        """The canonical form of a single architecture, else a short exact text of the mask."""
+        """Writes the canonical form of a single architecture, else a short text of the mask."""
         mask = self.check_mask(mask)
         if self.is_single(mask):
             return self.canonical(self.from_mask(mask))
         return f"mask:{np.packbits(mask).tobytes().hex()}"
 
     def describe(self, mask: np.ndarray) -> str:
-        """A mask in one line: an architecture's string, else each edge with its operations."""
+        """Writes a mask in one line: an architecture's string, else operations by edge."""
         mask = self.check_mask(mask)
         if self.is_single(mask):
             return self.to_string(self.from_mask(mask))
@@ -237,17 +237,17 @@ class CellSpace(Space):
         )
 
     def cell_name(self, cell: int) -> str:
-        """A kind of cell in words."""
+        """Returns a kind of cell in words."""
         return self.cell_names[cell] if self.cell_names else f"cell {cell}"
 
     def edge_name(self, cell: int, row: int) -> str:
-        """An edge in words, such as `2<-1`, after its cell's name where there are several."""
+        """Returns an edge in words, such as `2<-1`, after its cell's name if there are several."""
         target, source = self.edges[row]
         prefix = f"{self.cell_name(cell)} " if self.cells > 1 else ""
         return f"{prefix}{target}<-{source}"
 
     def check(self, arch: Sequence | np.ndarray) -> np.ndarray:
-        """`arch` as an int8 array [cells, edges]; `UserError` where it is no architecture."""
+        """Returns `arch` as int8 [cells, edges]; `UserError` where it is no architecture."""
         array = np.asarray(arch)
         shape = (self.cells, len(self.edges))
         if array.shape != shape or array.dtype.kind not in "iu":
@@ -255,16 +255,16 @@ class CellSpace(Space):
                 f"an architecture of {self.name} is an integer array of shape {shape}; "
                 f"this is {array.dtype} of shape {array.shape}"
             )
-        for place in np.argwhere((array < 0) | (array >= len(self.operations))):
+        for cell, row in np.argwhere((array < 0) | (array >= len(self.operations))):
             names = ", ".join(f"{number} {name}" for number, name in enumerate(self.operations))
             raise UserError(
-                f"unknown operation number {array[tuple(place)]} on edge "
-                f"{self.edge_name(*place)}; valid: {names}"
+                f"unknown operation number {array[cell, row]} on edge "
+                f"{self.edge_name(cell, row)}; valid: {names}"
             )
         return array.astype(np.int8)
 
     def check_mask(self, mask: Sequence | np.ndarray) -> np.ndarray:
-        """`mask` as a uint8 array of shape `mask_shape`; `UserError` where it is no mask."""
+        """Returns `mask` as uint8 of shape `mask_shape`; `UserError` where it is no mask."""
         array = np.asarray(mask)
         if array.shape != self.mask_shape or array.dtype.kind not in "iufb":
             raise UserError(
@@ -279,7 +279,7 @@ class CellSpace(Space):
         return array.astype(np.uint8)
 
     def _check_index(self, index: int) -> int:
-        """`index` as an int; `UserError` unless it is a whole number in [0, size)."""
+        """Returns `index` as an int; `UserError` unless it is a whole number in [0, size)."""
         try:
             number = operator.index(index)
         except TypeError:

@@ -101,9 +101,7 @@ def test_a_space_without_networks_is_refused_in_one_line():
         networks = None
 
     settings = protocol("reference", metrics=("condition_number",), batch_size=6)
-    with pytest.raises(
-        UserError, match="widths has no networks that are scored"
-    ) as caught:
+    with pytest.raises(UserError, match="widths has no networks that are scored") as caught:
         Evaluator(Bare(), images(), settings, seed=0)
     assert "\n" not in str(caught.value)
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tenas_jax.errors import UserError
-from tenas_jax.networks.as_vit.counts import parameters
+from tenas_jax.networks.as_vit.shapes import parameters
 from tenas_jax.scoring.evaluator import Score
 from tenas_jax.search.growth import Growth, choose
 from tenas_jax.spaces.as_vit.grown import AsVitSizes

@@ -9,7 +9,6 @@ import pytest
 
 from tenas_jax import spaces
 from tenas_jax.errors import UserError
-from tenas_jax.networks.trained import DERIVED
 from tenas_jax.search.latency import LATENCIES, RUNS, Stopwatch, read_size
 
 SPACE = spaces.get("nas_bench_201")
@@ -37,7 +36,7 @@ def lines(path):
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
-@pytest.mark.parametrize("name", DERIVED)
+@pytest.mark.parametrize("name", spaces.SPACES)
 def test_networks_of_every_space_take_some_time(name):
     space = spaces.get(name)
     stopwatch = Stopwatch(space, batch=2, size=SMALL[name])

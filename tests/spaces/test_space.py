@@ -12,7 +12,7 @@ SIZES = {"nas_bench_201": 15_625, "darts": (3 * 6 * 10 * 7**8) ** 2}
 SIZES["as_vit"] = (5 * 3 * 5) * (3 * 3 * 5) * (3 * 2 * 5) * (3 * 1 * 5) * 3
 
 
-class TwoCells(spaces.Space):
+class TwoCells(spaces.CellSpace):
     """As large as DARTS: its indices do not fit 64 bits."""
 
     name = "two_cells"

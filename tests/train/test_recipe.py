@@ -9,7 +9,7 @@ import pytest
 
 from tenas_jax import spaces
 from tenas_jax.errors import UserError
-from tenas_jax.networks.as_vit.checks import check_sides
+from tenas_jax.networks.as_vit.shapes import check_sides
 from tenas_jax.train import Recipe
 from tenas_jax.train.task import RECIPE, TASK, checked
 

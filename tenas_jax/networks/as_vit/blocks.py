@@ -2,6 +2,11 @@
 
 Tokens lie on a grid, [N, H, W, C]. Attention is within windows of that grid, without position bias
 and without shift: what tells positions apart is the overlap of the kernels.
+
+The functions from `first` on are layers whose sizes are run-time arguments. Of arrays that are as
+large as the largest choice they use the first entries, or the middle taps of a kernel. What such a
+layer is given is zero in the entries that are not used, so that weights there have no effect and no
+derivative.
 """
 
 from collections.abc import Callable
@@ -17,7 +22,7 @@ Kernel = Callable[..., jax.Array]  # an initialiser
 
 
 class Norm(nn.Module):
-    """Layer normalisation over the last axis, or the identity with the same parameters.
+    """Normalises over the last axis, or is the identity with the same parameters.
 
     Attributes:
         dtype: of the result; statistics are float32 at least.
@@ -27,7 +32,7 @@ class Norm(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array, on: bool = True) -> jax.Array:
-        """[..., C] to the same; with `on` false it is `x`, and the parameters play no part."""
+        """Maps [..., C] to the same; with `on` false to `x`, and the parameters play no part."""
         shape = x.shape[-1:]
         scale = self.param("scale", nn.initializers.ones, shape)
         bias = self.param("bias", nn.initializers.zeros, shape)
@@ -36,22 +41,21 @@ class Norm(nn.Module):
         wide = x.astype(jnp.promote_types(x.dtype, jnp.float32))
         centred = wide - wide.mean(-1, keepdims=True)
         inverse = jax.lax.rsqrt((centred * centred).mean(-1, keepdims=True) + EPSILON)
-        across = (1,) * (x.ndim - 1) + shape
-        out = centred * inverse * scale.reshape(across) + bias.reshape(across)
+        out = centred * inverse * across(scale, x) + across(bias, x)
         return out.astype(x.dtype if self.dtype is None else self.dtype)
 
 
 def unfold(x: jax.Array, kernel: int, stride: int) -> jax.Array:
-    """The pixels or tokens under each place of a kernel.
+    """Lays the pixels or tokens under each position of a kernel side by side.
 
-    Zeros are put around x, as many as make each side ⌊side / stride⌋ places, a little more after
-    than before. x is cut into blocks as large as the stride, and neighbouring blocks are put
+    Zeros are put around x, as many as make each side ⌊side / stride⌋ positions, a little more
+    after than before. x is cut into blocks as large as the stride, and neighbouring blocks are put
     together: a few slices, where taking each tap by itself would take K².
 
     Args:
         x: [N, H, W, C].
         kernel: K, taps along a side.
-        stride: from place to place, at most K.
+        stride: from position to position, at most K.
 
     Returns:
         [N, ⌊H / stride⌋, ⌊W / stride⌋, K · K, C], taps by row, then column.
@@ -73,13 +77,13 @@ def unfold(x: jax.Array, kernel: int, stride: int) -> jax.Array:
 
 
 def attend(q: jax.Array, k: jax.Array, v: jax.Array) -> jax.Array:
-    """softmax(q kᵀ / √D) v for each head, of [..., T, heads, D] each; the same shape."""
+    """Computes softmax(q kᵀ / √D) v for each head, of [..., T, heads, D] each; the same shape."""
     scores = jnp.einsum("...qhd,...khd->...hqk", q, k) * q.shape[-1] ** -0.5
     return jnp.einsum("...hqk,...khd->...qhd", nn.softmax(scores), v)
 
 
 def windows(x: jax.Array, split: int) -> jax.Array:
-    """A grid [N, H, W, ...] as windows [N · S², (H / S) · (W / S), ...]."""
+    """Cuts a grid [N, H, W, ...] into windows [N · S², (H / S) · (W / S), ...]."""
     n, height, width, *rest = x.shape
     rows, columns = height // split, width // split
     x = x.reshape(n * split, rows, split, columns, *rest)
@@ -87,15 +91,20 @@ def windows(x: jax.Array, split: int) -> jax.Array:
 
 
 def grid(x: jax.Array, split: int, height: int, width: int) -> jax.Array:
-    """What `windows` made, as a grid [N, H, W, ...] again."""
+    """Puts what `windows` made together to a grid [N, H, W, ...]."""
     rest = x.shape[2:]
     rows, columns = height // split, width // split
     x = jnp.moveaxis(x.reshape(-1, split, rows, columns, *rest), 1, 2)
     return x.reshape(-1, height, width, *rest)
 
 
+def _dense(part: Any, features: int, name: str, **options: Any) -> nn.Dense:
+    """Makes a dense layer by the initialiser and the dtype of the part that it belongs to."""
+    return nn.Dense(features, kernel_init=part.kernel, dtype=part.dtype, name=name, **options)
+
+
 class Attention(nn.Module):
-    """Self-attention within windows, heads × ⌊C / heads⌋ wide.
+    """Attends within windows, with heads × ⌊C / heads⌋ channels.
 
     Attributes:
         heads: how many.
@@ -111,19 +120,18 @@ class Attention(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        """[N, H, W, C] to the same."""
+        """Maps [N, H, W, C] to the same."""
         height, width, channels = x.shape[1:]
         size = channels // self.heads
-        dense = lambda n, name: nn.Dense(n, kernel_init=self.kernel, dtype=self.dtype, name=name)  # noqa: E731
-        qkv = windows(dense(3 * self.heads * size, "qkv")(x), self.split)
+        qkv = windows(_dense(self, 3 * self.heads * size, "qkv")(x), self.split)
         parts = qkv.reshape(*qkv.shape[:2], 3, self.heads, size)
         out = attend(parts[:, :, 0], parts[:, :, 1], parts[:, :, 2])
         out = grid(out, self.split, height, width).reshape(*x.shape[:3], -1)
-        return dense(channels, "proj")(out)
+        return _dense(self, channels, "proj")(out)
 
 
 class Mlp(nn.Module):
-    """Norm, and two dense layers with an exact GELU between them.
+    """Applies a norm, and two dense layers with an exact GELU between them.
 
     Attributes:
         ratio: hidden features for each feature.
@@ -137,16 +145,15 @@ class Mlp(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array, norms: bool) -> jax.Array:
-        """[N, H, W, C] to the same."""
+        """Maps [N, H, W, C] to the same."""
         channels = x.shape[-1]
-        dense = lambda n, name: nn.Dense(n, kernel_init=self.kernel, dtype=self.dtype, name=name)  # noqa: E731
         x = Norm(self.dtype, name="norm")(x, norms)
-        x = nn.gelu(dense(self.ratio * channels, "fc1")(x), approximate=False)
-        return dense(channels, "fc2")(x)
+        x = nn.gelu(_dense(self, self.ratio * channels, "fc1")(x), approximate=False)
+        return _dense(self, channels, "fc2")(x)
 
 
 class Downsample(nn.Module):
-    """Half the grid: K × K tokens at stride 2, their norm, and a dense layer without bias.
+    """Halves the grid: K × K tokens at stride 2, their norm, and a dense layer without bias.
 
     Attributes:
         size: K.
@@ -162,11 +169,84 @@ class Downsample(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array, norms: bool) -> jax.Array:
-        """[N, H, W, C] to [N, ⌊H / 2⌋, ⌊W / 2⌋, features]."""
+        """Maps [N, H, W, C] to [N, ⌊H / 2⌋, ⌊W / 2⌋, features]."""
         taps = unfold(x, self.size, 2)
         x = taps.swapaxes(-1, -2).reshape(*taps.shape[:3], -1)  # by channel, row, column
         x = Norm(self.dtype, name="norm")(x, norms)
-        return nn.Dense(
-            self.features, use_bias=False, kernel_init=self.kernel, dtype=self.dtype,
-            name="reduction",
-        )(x)  # fmt: skip
+        return _dense(self, self.features, "reduction", use_bias=False)(x)
+
+
+def first(length: int, count: Any, dtype: Any) -> jax.Array:
+    """Returns [length]: 1 in the first `count` entries, 0 in the others."""
+    return (jnp.arange(length) < count).astype(dtype)
+
+
+def middle(largest: int, size: Any, stride: int, dtype: Any) -> jax.Array:
+    """Returns [largest²]: 1 at the taps of a kernel among those of the largest, by its padding."""
+    before = (largest - stride) // 2 - (size - stride) // 2
+    taps = jnp.arange(largest)
+    one = ((taps >= before) & (taps < before + size)).astype(dtype)
+    return (one[:, None] * one[None, :]).ravel()
+
+
+def affine(
+    x: jax.Array,
+    kernel: jax.Array,
+    bias: jax.Array | None,
+    count: Any,
+    activation: Callable[[jax.Array], jax.Array] = lambda x: x,
+) -> jax.Array:
+    """Applies a dense layer on the last axis, of which the first `count` outputs are used."""
+    x = x @ kernel
+    if bias is not None:
+        x = x + across(bias, x)
+    return activation(x) * across(first(x.shape[-1], count, x.dtype), x)
+
+
+def normalise(
+    x: jax.Array, weights: tuple[jax.Array, jax.Array], used: jax.Array, on: bool
+) -> jax.Array:
+    """Normalises over the used entries of the last axis, or is the identity.
+
+    Args:
+        x: [..., C], zero where it is not used.
+        weights: scale and bias, [C].
+        used: [C], 1 or 0.
+        on: whether it normalises.
+    """
+    if not on:
+        return x
+    used, count = across(used, x), used.sum()
+    centred = (x - x.sum(-1, keepdims=True) / count) * used
+    inverse = jax.lax.rsqrt((centred * centred).sum(-1, keepdims=True) / count + EPSILON)
+    scale, bias = (across(weight, x) for weight in weights)
+    return (centred * inverse * scale + bias) * used
+
+
+def attend_in_groups(qkv: jax.Array, split: int, group: Any, size: Any, several: bool) -> jax.Array:
+    """Attends within windows, with heads that are groups of parts.
+
+    Args:
+        qkv: [N, H, W, 3, parts, D], of D the first `size` are used and the others zero.
+        split: windows along a side.
+        group: neighbouring parts that make a head.
+        size: of a part.
+        several: whether `group` may be other than 1.
+
+    Returns:
+        [N, H, W, parts · D]
+    """
+    height, width, _, parts, _ = qkv.shape[1:]
+    q, k, v = jnp.moveaxis(windows(qkv, split), 2, 0)
+    scores = jnp.einsum("nqhd,nkhd->nhqk", q, k)
+    if several:  # a head's score is the sum of those of its parts
+        head = jnp.arange(parts) // group
+        scores = jnp.einsum("gh,nhqk->ngqk", (head[:, None] == head[None, :]) * 1.0, scores)
+    scale = jnp.asarray(group * size, scores.dtype) ** -0.5
+    out = jnp.einsum("nhqk,nkhd->nqhd", nn.softmax(scores * scale), v)
+    return grid(out, split, height, width).reshape(*qkv.shape[:3], -1)
+
+
+def across(vector: jax.Array, x: jax.Array) -> jax.Array:
+    """Gives [C] axes of one before its own, as many as x [..., C] has."""
+    return vector.reshape((1,) * (x.ndim - 1) + (-1,))

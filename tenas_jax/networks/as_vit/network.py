@@ -15,7 +15,7 @@ import jax.numpy as jnp
 
 from tenas_jax.errors import lookup
 from tenas_jax.networks.as_vit.blocks import Attention, Downsample, Mlp, Norm, unfold
-from tenas_jax.networks.as_vit.checks import check_heads, check_sides
+from tenas_jax.networks.as_vit.shapes import check_heads, check_sides
 from tenas_jax.networks.layers.initialisers import initialiser, uniform_bias
 from tenas_jax.spaces.as_vit.sizes import Sizes
 from tenas_jax.spaces.as_vit.space import STAGES, STRIDES, Topology
@@ -24,7 +24,7 @@ OUTPUTS = ("logits", "features")
 
 
 class Patches(nn.Module):
-    """Images as tokens: K × K pixels at stride 4, projected, and their norm.
+    """Makes tokens of images: K × K pixels at stride 4, projected, and their norm.
 
     Attributes:
         size: K.
@@ -38,7 +38,7 @@ class Patches(nn.Module):
 
     @nn.compact
     def __call__(self, images: jax.Array, norms: bool, coarse: int) -> jax.Array:
-        """[N, H, W, C] to [N, H / (4 coarse), W / (4 coarse), features].
+        """Maps [N, H, W, C] to [N, H / (4 coarse), W / (4 coarse), features].
 
         Coarser tokens have the same weights: the stride is `coarse` times larger, and so is the
         distance between the pixels that a weight sees. So they are the tokens of the image that
@@ -51,7 +51,7 @@ class Patches(nn.Module):
 
 
 class Projection(nn.Module):
-    """A convolution on pixels that are laid side by side; PyTorch's default draws its weights."""
+    """Convolves pixels that are laid side by side; PyTorch's default draws its weights."""
 
     size: int
     features: int
@@ -59,7 +59,7 @@ class Projection(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        """[..., K · K · C] to [..., features]."""
+        """Maps [..., K · K · C] to [..., features]."""
         fan_in = x.shape[-1]
         shape = (self.size, self.size, fan_in // self.size**2, self.features)
         kernel = self.param("kernel", initialiser("pytorch_default"), shape)
@@ -69,7 +69,7 @@ class Projection(nn.Module):
 
 
 class Block(nn.Module):
-    """Attention and MLP, each behind a norm and added to what goes in."""
+    """Applies attention and an MLP, each behind a norm and added to what goes in."""
 
     heads: int
     split: int
@@ -79,7 +79,7 @@ class Block(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array, norms: bool, rate: float | jax.Array) -> jax.Array:
-        """[N, H, W, C] to the same; `rate` is the chance that a branch is dropped for an image."""
+        """Maps [N, H, W, C] to the same; branches of an image are dropped with chance `rate`."""
         part = Attention(self.heads, self.split, self.kernel, self.dtype, name="attn")
         x = x + self._drop(part(Norm(self.dtype, name="norm1")(x, norms)), rate)
         part = Mlp(self.ratio, self.kernel, self.dtype, name="mlp")
@@ -93,7 +93,7 @@ class Block(nn.Module):
 
 
 class Stage(nn.Module):
-    """Blocks of one width, and what halves the grid after them."""
+    """Chains blocks of one width, and what halves the grid after them."""
 
     topology: Topology
     number: int
@@ -104,7 +104,7 @@ class Stage(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array, norms: bool, rates: list) -> jax.Array:
-        """[N, H, W, C] to [N, ⌊H / 2⌋, ⌊W / 2⌋, next_width], or the same without one."""
+        """Maps [N, H, W, C] to [N, ⌊H / 2⌋, ⌊W / 2⌋, next_width], or the same without one."""
         t, n = self.topology, self.number
         for at in range(self.depth):
             block = Block(
@@ -121,7 +121,7 @@ class Stage(nn.Module):
 
 
 class AsVit(nn.Module):
-    """The network.
+    """Computes logits or features by the whole network.
 
     Attributes:
         topology: kernels, splits, expansions, heads.
@@ -154,7 +154,7 @@ class AsVit(nn.Module):
         coarse: int = 1,
         drop_path: float | jax.Array = 0.0,
     ) -> jax.Array:
-        """Logits [N, classes], or features [N, C].
+        """Computes logits [N, classes], or features [N, C].
 
         Args:
             images: [N, H, W, C], H and W multiples of 4 · coarse.
@@ -187,7 +187,7 @@ class AsVit(nn.Module):
 
 
 class Head(nn.Module):
-    """Dense, tanh, dense."""
+    """Applies a dense layer, tanh, and a dense layer."""
 
     classes: int
     kernel: Any
@@ -195,7 +195,7 @@ class Head(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        """Features [N, C] to logits [N, classes]."""
+        """Maps features [N, C] to logits [N, classes]."""
         first = nn.Dense(x.shape[-1], kernel_init=self.kernel, dtype=self.dtype, name="dense_0")
         x = jnp.tanh(first(x))
         x = x.astype(jnp.promote_types(x.dtype, jnp.float32))
@@ -203,7 +203,7 @@ class Head(nn.Module):
 
 
 def drop_rates(last: float | jax.Array, blocks: int) -> list:
-    """The chance of dropping a branch in each block, from 0 to `last`."""
+    """Lists the chance of dropping a branch in each block, from 0 to `last`."""
     if isinstance(last, float | int) and not last:
         return [0.0] * blocks
     return [last * (at / max(1, blocks - 1)) for at in range(blocks)]

@@ -20,9 +20,15 @@ import jax.numpy as jnp
 from jax import lax
 
 from tenas_jax.errors import UserError, lookup
-from tenas_jax.networks.as_vit.blocks import unfold
-from tenas_jax.networks.as_vit.checks import check_sides
-from tenas_jax.networks.as_vit.masks import affine, attend, first, middle, normalise
+from tenas_jax.networks.as_vit.blocks import (
+    affine,
+    attend_in_groups,
+    first,
+    middle,
+    normalise,
+    unfold,
+)
+from tenas_jax.networks.as_vit.shapes import check_sides
 from tenas_jax.networks.layers.initialisers import Initialiser, initialiser, uniform_bias
 from tenas_jax.spaces.as_vit.sizes import WIDEST, Sizes
 from tenas_jax.spaces.as_vit.space import STAGES, STRIDES, Topology
@@ -31,11 +37,11 @@ PATCHES = "pytorch_default"  # draws the first projection, as in `AsVit`
 
 
 class Choice(NamedTuple):
-    """What an architecture chooses, as int32 scalars or Python numbers.
+    """Holds what an architecture chooses, as int32 scalars or Python numbers.
 
     Attributes:
         kernels: K of each stage.
-        splits: the place of each stage's S among those that it may have.
+        splits: the number of each stage's S among those that it may have.
         ratios: E of each stage.
         heads: of the last stage.
         depths: blocks of each stage.
@@ -50,12 +56,12 @@ class Choice(NamedTuple):
     hidden: Any
 
     def width(self, stage: int) -> jax.Array:
-        """Channels of a stage."""
+        """Returns the channels of a stage."""
         return jnp.minimum(WIDEST, self.hidden * 2**stage)
 
 
 class Dense(nn.Module):
-    """The weights of a dense layer, or those of one in each of a stack of blocks.
+    """Draws the weights of a dense layer, or those of one in each of a stack of blocks.
 
     Attributes:
         shape: (inputs, outputs).
@@ -71,7 +77,7 @@ class Dense(nn.Module):
 
     @nn.compact
     def __call__(self) -> tuple[jax.Array, jax.Array | None]:
-        """Kernel [stack, inputs, outputs] and bias [stack, outputs]."""
+        """Returns the kernel [stack, inputs, outputs] and the bias [stack, outputs]."""
         kernel = self.param("kernel", _stacked(self.kernel, self.stack), self.shape)
         if self.bias is None:
             return kernel, None
@@ -79,21 +85,21 @@ class Dense(nn.Module):
 
 
 class Norm(nn.Module):
-    """The weights of a norm, or those of one in each of a stack of blocks."""
+    """Draws the weights of a norm, or those of one in each of a stack of blocks."""
 
     features: int
     stack: int | None = None
 
     @nn.compact
     def __call__(self) -> tuple[jax.Array, jax.Array]:
-        """Scale and bias, [stack, features]."""
+        """Returns scale and bias, [stack, features]."""
         shape = (self.features,)
         scale = self.param("scale", _stacked(nn.initializers.ones, self.stack), shape)
         return scale, self.param("bias", _stacked(nn.initializers.zeros, self.stack), shape)
 
 
 class PaddedAsVit(nn.Module):
-    """The network; a subclass says what a mask chooses (`choice`).
+    """Computes features under a mask; a subclass says what the mask chooses (`choice`).
 
     Attributes:
         kernels: for each stage those that it may have; and so
@@ -123,14 +129,14 @@ class PaddedAsVit(nn.Module):
         super().__post_init__()
 
     def choice(self, mask: jax.Array) -> Choice:
-        """What a mask chooses."""
+        """Reads what a mask chooses."""
         raise NotImplementedError
 
     @nn.compact
     def __call__(
         self, images: jax.Array, mask: jax.Array, *, output: str = "features", norms: bool = True
     ) -> jax.Array:
-        """The features [N, C] of images [N, H, W, C]; options and errors are those of `AsVit`.
+        """Computes the features [N, C] of images; options and errors are those of `AsVit`.
 
         Images must fit all that can be chosen.
         """
@@ -144,7 +150,7 @@ class PaddedAsVit(nn.Module):
         return x.mean((1, 2))
 
     def _tokens(self, stage: int, x: jax.Array, chosen: Choice, norms: bool) -> jax.Array:
-        """Tokens of a stage [N, H / stride, W / stride, C] of what is before it [N, H, W, ·]."""
+        """Makes a stage's tokens, [N, H, W, ·] to [N, H / stride, W / stride, C]."""
         largest, width = max(self.kernels[stage]), self.sizes.widths[stage]
         taps = unfold(x, largest, STRIDES[stage])
         seen = middle(largest, chosen.kernels[stage], STRIDES[stage], x.dtype)
@@ -162,7 +168,7 @@ class PaddedAsVit(nn.Module):
         return normalise(x, Norm(width, name=f"{name}_norm")(), used, norms)
 
     def _blocks(self, stage: int, x: jax.Array, chosen: Choice, norms: bool) -> jax.Array:
-        """The blocks of a stage, [N, H, W, C] to the same."""
+        """Applies the blocks of a stage, [N, H, W, C] to the same."""
         weights = self._weights(stage)
 
         def block(x: jax.Array, own: dict) -> jax.Array:
@@ -185,7 +191,7 @@ class PaddedAsVit(nn.Module):
         return lax.scan(step, x, (jnp.arange(self.sizes.depths[stage]), weights))[0]
 
     def _weights(self, stage: int) -> dict[str, tuple[jax.Array, jax.Array]]:
-        """Those of a stage's blocks, along first axes, by name."""
+        """Draws the weights of a stage's blocks, along first axes, by name."""
         width, depth = self.sizes.widths[stage], self.sizes.depths[stage]
         parts = self._parts(stage)
         inner, hidden = width // parts * parts, max(self.ratios[stage]) * width
@@ -200,7 +206,7 @@ class PaddedAsVit(nn.Module):
         return dense | norms
 
     def _attend(self, stage: int, x: jax.Array, own: dict, chosen: Choice) -> jax.Array:
-        """Self-attention of [N, H, W, C], before its projection."""
+        """Attends within [N, H, W, C], without the projection behind."""
         parts, (kernel, bias) = self._parts(stage), own["qkv"]
         heads = chosen.heads // 2 ** (STAGES - 1 - stage)
         size = chosen.width(stage) // parts
@@ -208,18 +214,18 @@ class PaddedAsVit(nn.Module):
         qkv = qkv * first(qkv.shape[-1], size, x.dtype).reshape(1, 1, 1, 1, 1, -1)
         several = len(self.heads) > 1
         branches = [
-            lambda qkv, split=split: attend(qkv, split, parts // heads, size, several)
+            lambda qkv, split=split: attend_in_groups(qkv, split, parts // heads, size, several)
             for split in self.splits[stage]
         ]
         return lax.switch(chosen.splits[stage], branches, qkv)
 
     def _parts(self, stage: int) -> int:
-        """The most heads that a stage may have."""
+        """Returns the most heads that a stage may have."""
         return max(self.heads) // 2 ** (STAGES - 1 - stage)
 
 
 def _stacked(init: Initialiser, stack: int | None):
-    """An initialiser of so many arrays of a shape, each by itself."""
+    """Makes an initialiser of so many arrays of a shape, each by itself."""
     if stack is None:
         return init
 

@@ -8,8 +8,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from tenas_jax.networks.as_vit.checks import check_heads
 from tenas_jax.networks.as_vit.padded import PATCHES, Choice, PaddedAsVit
+from tenas_jax.networks.as_vit.shapes import check_heads
 from tenas_jax.networks.layers.initialisers import initialiser
 from tenas_jax.networks.model import Network, Params
 from tenas_jax.networks.spec import Blueprint, NetworkSpec
@@ -26,11 +26,11 @@ class TopologiesNet(PaddedAsVit):
     """Takes masks [1, 13, 5] of the space `as_vit`; all blocks of `sizes` are run."""
 
     def choice(self, mask: jax.Array) -> Choice:
-        """What a mask chooses."""
+        """Reads what a mask chooses."""
         *values, heads = (mask[0] * VALUES).sum(-1).round().astype(jnp.int32)
-        places = mask[0].argmax(-1)
+        numbers = mask[0].argmax(-1)
         return Choice(
-            values[0::3], places[1:-1:3], values[2::3], heads, self.sizes.depths, self.sizes.hidden
+            values[0::3], numbers[1:-1:3], values[2::3], heads, self.sizes.depths, self.sizes.hidden
         )
 
 
@@ -38,7 +38,7 @@ class SizesNet(PaddedAsVit):
     """Takes the sizes of one topology as masks [1, 5, 1]: four depths and the width."""
 
     def choice(self, mask: jax.Array) -> Choice:
-        """What a mask chooses."""
+        """Reads what a mask chooses."""
         *depths, hidden = mask[0, :, 0].round().astype(jnp.int32)
         kernels, ratios = (tuple(v[0] for v in own) for own in (self.kernels, self.ratios))
         return Choice(kernels, (0,) * STAGES, ratios, self.heads[0], depths, hidden)
@@ -47,7 +47,7 @@ class SizesNet(PaddedAsVit):
 def topologies_net(
     sizes: Sizes = PUBLISHED, *, classes: int = 10, initialiser: str = "small_normal"
 ) -> TopologiesNet:
-    """The scoring network of the space `as_vit`; it has no head, so `classes` plays no part.
+    """Builds the scoring network of `as_vit`; it has no head, so `classes` plays no part.
 
     Raises:
         UserError: a width that does not fit all topologies.
@@ -62,7 +62,7 @@ def topologies_net(
 def sizes_net(
     topology: Topology, largest: Sizes, *, classes: int = 10, initialiser: str = "small_normal"
 ) -> SizesNet:
-    """The scoring network of one topology in all sizes up to the largest.
+    """Builds the scoring network of one topology in all sizes up to the largest.
 
     Raises:
         UserError: sizes that do not fit the topology.
@@ -74,7 +74,7 @@ def sizes_net(
 
 
 def adapted(network: PaddedAsVit, params: Params, mask: jax.Array, channels: int = 3) -> Params:
-    """The initial parameters of one architecture, from those drawn for the largest.
+    """Derives the initial parameters of one architecture from those drawn for the largest.
 
     They are drawn as for the largest one's fans, and scaled to those of the architecture.
 
@@ -100,7 +100,7 @@ def adapted(network: PaddedAsVit, params: Params, mask: jax.Array, channels: int
 def _fans(
     network: PaddedAsVit, mask: jax.Array, params: Params, channels: int
 ) -> Iterator[tuple[str, str, tuple[Any, Any], tuple[int, int]]]:
-    """For each dense layer its name, its initialiser, and its fans, the architecture's and all."""
+    """Yields each dense layer's name, its initialiser, and its fans, the architecture's and all."""
     chosen, rule = network.choice(mask), network.initialiser
     for stage in range(STAGES):
         width = chosen.width(stage)

@@ -18,9 +18,9 @@ from tenas_jax.networks.darts.edges import (
     NODES,
     Edge,
     FactorisedReduction,
+    leaving,
     stacked,
 )
-from tenas_jax.networks.darts.operations import leaving
 from tenas_jax.networks.layers.blocks import ConvNorm, Head, Stem
 from tenas_jax.networks.layers.conv_norm import sum_of_conv_norms
 from tenas_jax.networks.layers.maps import feature_maps, operation_weights
@@ -29,7 +29,7 @@ from tenas_jax.networks.spec import Blueprint, NetworkSpec
 
 
 class Cell(nn.Module):
-    """A cell: four nodes, each the sum over its incoming edges of the mean of their operations.
+    """Computes four nodes, each the sum over its incoming edges of the mean of their operations.
 
     Attributes:
         features: channels of each node.
@@ -45,7 +45,7 @@ class Cell(nn.Module):
 
     @nn.compact
     def __call__(self, inputs: Sequence[jax.Array], mask: jax.Array) -> jax.Array:
-        """Two inputs [C, H, W, N] and mask [14, 8] to [4 features, H, W, N], or half the sides."""
+        """Maps two inputs [C, H, W, N] and mask [14, 8] to [4 features, H, W, N], or half sides."""
         dtype = inputs[0].dtype
         weights = operation_weights(mask)
         weights = weights[jnp.array([EDGES.index(edge) for edge in BY_SOURCE])]
@@ -64,7 +64,7 @@ class Cell(nn.Module):
         return self._nodes(nodes, jax.tree.map(lambda a: a[FROM_INPUTS:], own))
 
     def _nodes(self, nodes: jax.Array, edges: dict) -> jax.Array:
-        """The cell's output from what its inputs add to the nodes [4, C, H, W, N].
+        """Computes the cell's output from what its inputs add to the nodes [4, C, H, W, N].
 
         The first of the nodes is whole; what leaves it is added to the others, of which the next is
         then whole.
@@ -79,14 +79,14 @@ class Cell(nn.Module):
         return jnp.concatenate(whole)
 
     def _preprocess(self, number: int, x: jax.Array) -> jax.Array:
-        """ReLU, 1x1 convolution and normalisation of an input: [C, ...] to [features, ...]."""
+        """Applies ReLU, 1x1 convolution and norm to an input: [C, ...] to [features, ...]."""
         module = ConvNorm(self.features, 1, self.initialiser, name=f"preprocess{number}")
         kernel, scale, bias = module(len(x), x.dtype)
         return sum_of_conv_norms(nn.relu(x), [kernel], [scale], [bias], form=self.form)
 
 
 class Darts(nn.Module):
-    """The whole scoring network: stem, a normal and a reduction cell, head.
+    """Computes logits by the whole scoring network: stem, a normal and a reduction cell, head.
 
     Attributes:
         channels: of the normal cell's nodes; the reduction cell has twice as many (TE-NAS: 1).
@@ -105,7 +105,7 @@ class Darts(nn.Module):
 
     @nn.compact
     def __call__(self, images: jax.Array, mask: jax.Array) -> jax.Array:
-        """Logits [N, classes] of images [N, H, W, C] under a mask [2, 14, 8]."""
+        """Computes logits [N, classes] of images [N, H, W, C] under a mask [2, 14, 8]."""
         mask = mask.astype(images.dtype)
         x = feature_maps(images)
         if self.stem:

@@ -4,80 +4,79 @@
 with 14 cells and 48 channels its mobile setting, for images of 224 x 224.
 """
 
-from collections.abc import Callable
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from tenas_jax.errors import UserError, lookup
 from tenas_jax.networks.checks import check_drop_path, check_fields, check_images
-from tenas_jax.networks.darts.trained_cell import Cell
+from tenas_jax.networks.counts import product
+from tenas_jax.networks.darts.trained_cell import SEPARABLE, Cell
 from tenas_jax.networks.layers.trained import Classifier, ConvNorm, conv, norm
+from tenas_jax.spaces.darts.space import INPUTS, Darts
 
 NORMAL, REDUCE = 0, 1  # rows of an architecture
 POOL = 5  # side of the auxiliary head's pooling window
 
 
-class CifarStem(nn.Module):
-    """A 3x3 convolution to three times the channels, and its norm."""
-
-    channels: int
-    dtype: Any
-
-    @nn.compact
-    def __call__(self, x: jax.Array, train: bool) -> tuple[jax.Array, jax.Array]:
-        """Images [N, H, W, C] to both inputs of the first cell, [N, H, W, 3 * channels]."""
-        x = ConvNorm(3 * self.channels, 3, self.dtype, relu=False, name="conv_0")(x, train)
-        return x, x
-
-
-class ImageNetStem(nn.Module):
-    """Three 3x3 convolutions with stride 2, each with its norm, a ReLU between them."""
-
-    channels: int
-    dtype: Any
-
-    @nn.compact
-    def __call__(self, x: jax.Array, train: bool) -> tuple[jax.Array, jax.Array]:
-        """Images [N, H, W, C] to [N, H / 4, W / 4, channels], [N, H / 8, W / 8, channels]."""
-        half = self.channels // 2
-        x = ConvNorm(half, 3, self.dtype, stride=2, relu=False, name="conv_0")(x, train)
-        first = ConvNorm(self.channels, 3, self.dtype, stride=2, name="conv_1")(x, train)
-        second = ConvNorm(self.channels, 3, self.dtype, stride=2, name="conv_2")(first, train)
-        return first, second
-
-
 @dataclass(frozen=True)
 class Setting:
-    """What differs between the networks for small and for large images.
+    """Holds what differs between the networks for small and for large images.
 
     Attributes:
-        stem: `(channels, dtype, name=...) -> module`, which gives the first cell's two inputs.
-        factor: by how much the stem reduces the sides.
-        reduce_first: whether the stem's first output is twice as large as its second.
+        convs: of the stem, for each its output channels, in halves of the network's channels, and
+            its stride.
         auxiliary_stride: of the auxiliary head's pooling.
         auxiliary_norm: whether its second convolution has a norm behind it. For ImageNet it has
             none in DARTS's program, by an oversight that the published figures rest on.
     """
 
-    stem: Callable[..., nn.Module]
-    factor: int
-    reduce_first: bool
+    convs: tuple[tuple[int, int], ...]
     auxiliary_stride: int
     auxiliary_norm: bool
 
+    @property
+    def factor(self) -> int:
+        """Says by how much the stem reduces the sides."""
+        return math.prod(stride for _, stride in self.convs)
+
 
 STEMS = {
-    "cifar": Setting(CifarStem, 1, False, 3, True),
-    "imagenet": Setting(ImageNetStem, 8, True, 2, False),
+    "cifar": Setting(((6, 1),), 3, True),
+    "imagenet": Setting(((1, 2), (2, 2), (2, 2)), 2, False),
 }
 
 
+class Stem(nn.Module):
+    """Applies 3x3 convolutions, each with its norm, a ReLU between them."""
+
+    channels: int
+    dtype: Any
+    setting: Setting
+
+    @nn.compact
+    def __call__(self, x: jax.Array, train: bool) -> list[jax.Array]:
+        """Maps images [N, H, W, C] to both inputs of the first cell, the last two outputs.
+
+        They are twice the same behind a single convolution; else the first is twice as large.
+        """
+        outputs = []
+        for number, (halves, stride) in enumerate(self.setting.convs):
+            features, name = halves * self.channels // 2, f"conv_{number}"
+            layer = ConvNorm(features, 3, self.dtype, stride=stride, relu=number > 0, name=name)
+            x = layer(x, train)
+            outputs.append(x)
+        return (2 * outputs)[-2:]
+
+
 class AuxiliaryHead(nn.Module):
-    """A small classifier of features in mid-network.
+    """Classifies features in mid-network.
 
     On features of 8 x 8 (CIFAR) or 7 x 7 (ImageNet) its last convolution leaves one position, as in
     the paper; on larger ones the mean over positions is taken.
@@ -89,7 +88,7 @@ class AuxiliaryHead(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array, train: bool) -> jax.Array:
-        """Features [N, H, W, C] to logits float32 [N, classes]."""
+        """Maps features [N, H, W, C] to logits float32 [N, classes]."""
         strides = (self.setting.auxiliary_stride,) * 2
         x = nn.avg_pool(nn.relu(x), (POOL, POOL), strides)
         x = nn.relu(ConvNorm(128, 1, self.dtype, relu=False, name="conv_0")(x, train))
@@ -100,7 +99,7 @@ class AuxiliaryHead(nn.Module):
 
 
 class DartsNet(nn.Module):
-    """Stem, cells of which those at a third and two thirds of the depth reduce, and head.
+    """Chains a stem, cells of which those at a third and two thirds of the depth reduce, and head.
 
     Attributes:
         arch: two rows, normal and reduction cell, with an operation number for each edge.
@@ -133,14 +132,24 @@ class DartsNet(nn.Module):
 
     @property
     def reductions(self) -> tuple[int, ...]:
-        """The numbers of the cells that reduce, one or two."""
+        """Lists the numbers of the cells that reduce, one or two."""
         return tuple(sorted({self.depth // 3, 2 * self.depth // 3}))
+
+    def cells(self) -> Iterator[tuple[bool, int, bool]]:
+        """Yields of each cell whether it reduces, its nodes' channels, and whether its first input
+        is twice as large as its second."""
+        channels, reduce_first = self.channels, STEMS[self.stem].factor > 1
+        for number in range(self.depth):
+            reduces = number in self.reductions
+            channels *= 1 + reduces
+            yield reduces, channels, reduce_first
+            reduce_first = reduces
 
     @nn.compact
     def __call__(
         self, images: jax.Array, train: bool, drop_path: float | jax.Array = 0.0
     ) -> tuple[jax.Array, jax.Array | None]:
-        """Logits and auxiliary logits of images.
+        """Computes logits and auxiliary logits of images.
 
         Args:
             images: floats [N, H, W, C]; sides multiples of 4, or of 32 with the ImageNet stem, and
@@ -157,31 +166,75 @@ class DartsNet(nn.Module):
         Raises:
             UserError: images of another shape, or a `drop_path` that is no probability below 1.
         """
-        setting = STEMS[self.stem]
-        self._check(images, setting)
+        self.check_images(images.shape)
         check_drop_path(drop_path)
-        stem = setting.stem(self.channels, self.dtype, name="stem")
-        before, last = stem(images, train)
-        auxiliary, channels, reduce_first = None, self.channels, setting.reduce_first
-        for number in range(self.depth):
-            reduces = number in self.reductions
-            channels *= 1 + reduces
+        setting, auxiliary = STEMS[self.stem], None
+        before, last = Stem(self.channels, self.dtype, setting, name="stem")(images, train)
+        for number, (reduces, channels, reduce_first) in enumerate(self.cells()):
             row = self.arch[REDUCE if reduces else NORMAL]
             cell = Cell(row, channels, self.dtype, reduces, reduce_first, name=f"cell_{number}")
             before, last = last, cell(before, last, train, drop_path)
-            reduce_first = reduces
             if train and self.auxiliary and number == self.reductions[-1]:
                 head = AuxiliaryHead(self.classes, self.dtype, setting, name="auxiliary")
                 auxiliary = head(last, train)
         logits = Classifier(self.classes, self.dropout, name="classifier")(last, train)
         return logits, auxiliary
 
-    def _check(self, images: jax.Array, setting: Setting) -> None:
-        """`UserError` unless every reduction halves even sides and the auxiliary head fits."""
+    def check_images(self, shape: Sequence[int]) -> None:
+        """Raises a `UserError` unless reductions halve even sides and the auxiliary head fits."""
+        setting = STEMS[self.stem]
         factor = setting.factor * 2 ** len(self.reductions)
         # The window of the pooling, and one more step for the second row of a 2x2 convolution.
         least = factor * (POOL + setting.auxiliary_stride) if self.auxiliary else 1
-        check_images(images, factor, least)
+        check_images(shape, factor, least)
+
+
+def cost_table(network: DartsNet, image_shape: Sequence[int]) -> tuple[np.ndarray, ...]:
+    """Returns what the network costs without any operation, and what each adds on each edge.
+
+    The auxiliary head is left out. Pools and identities cost nothing, but `skip_connect` on an
+    input of the reduction cell is a convolution that halves the sides.
+
+    Args:
+        network: of any architecture; its size and number of classes are looked at.
+        image_shape: (height, width, channels).
+
+    Returns:
+        Parameters and multiply-adds: int64 [2], and float64 [2, 14, 8, 2].
+
+    Raises:
+        UserError: the network does not take such images.
+    """
+    network.check_images((1, *image_shape))
+    prices = np.zeros((*Darts().mask_shape, 2))
+    constant, (before, last), pixels = _stem(network, image_shape)
+    for reduces, channels, _ in network.cells():
+        # Each input is mapped to the cell's channels, on as many pixels as the second has.
+        for inputs in (before, last):
+            constant = constant + product(inputs, channels, positions=pixels, more=2)
+        pixels //= 4 if reduces else 1
+        row = REDUCE if reduces else NORMAL
+        pointwise = product(channels, channels, positions=pixels, more=2)
+        for operation, (size, _, times) in SEPARABLE.items():
+            depthwise = product(1, channels, taps=size**2, positions=pixels)
+            prices[row, :, Darts.operations.index(operation)] += times * (depthwise + pointwise)
+        if reduces:
+            from_inputs = [source < INPUTS for _, source in Darts.edges]
+            prices[row, from_inputs, Darts.operations.index("skip_connect")] += pointwise
+        before, last = last, len(Darts.nodes) * channels
+    return constant + product(last, network.classes, more=1), prices
+
+
+def _stem(network: DartsNet, image_shape: Sequence[int]) -> tuple[np.ndarray, list[int], int]:
+    """Returns what the stem costs, the channels of its two outputs, and the second's pixels."""
+    height, width, inputs = image_shape
+    cost, pixels, outputs = np.zeros(2, int), height * width, []
+    for halves, stride in STEMS[network.stem].convs:
+        channels, pixels = halves * network.channels // 2, pixels // stride**2
+        cost = cost + product(inputs, channels, taps=9, positions=pixels, more=2)
+        outputs.append(channels)
+        inputs = channels
+    return cost, (2 * outputs)[-2:], pixels
 
 
 TRAINED = DartsNet

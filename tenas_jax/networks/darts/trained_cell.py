@@ -4,7 +4,6 @@ After the program of Liu, Simonyan and Yang (2019, arXiv:1806.09055): here, unli
 pools have no norm behind them.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import flax.linen as nn
@@ -16,7 +15,7 @@ from tenas_jax.spaces.darts.space import Darts
 
 
 class Separable(nn.Module):
-    """ReLU, depthwise convolution, 1x1 convolution, norm: all of it `times` times over.
+    """Applies ReLU, depthwise convolution, 1x1 convolution, norm: all of it `times` times over.
 
     Attributes:
         channels: of input and output.
@@ -36,7 +35,7 @@ class Separable(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array, train: bool) -> jax.Array:
-        """[N, H, W, channels] to [N, H / stride, W / stride, channels]."""
+        """Maps [N, H, W, channels] to [N, H / stride, W / stride, channels]."""
         for number in range(self.times):
             x = conv(
                 self.channels,
@@ -61,35 +60,25 @@ class FactorisedReduction(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array, train: bool) -> jax.Array:
-        """[N, H, W, C] to [N, H / 2, W / 2, features]; sides and features even."""
+        """Maps [N, H, W, C] to [N, H / 2, W / 2, features]; sides and features even."""
         x, half = nn.relu(x), self.features // 2
         even = conv(half, 1, self.dtype, "even", stride=2)(x)
         odd = conv(half, 1, self.dtype, "odd", stride=2)(x[:, 1:, 1:])
         return norm(self.dtype, train, "norm")(jnp.concatenate([even, odd], axis=-1))
 
 
-# operation -> (channels, dtype, stride, name) -> module; an identity is none of them
-OPERATIONS: dict[str, Callable[[int, Any, int, str], nn.Module]] = {
-    "skip_connect": lambda c, dtype, stride, name: FactorisedReduction(c, dtype, name=name),
-    "sep_conv_3x3": lambda c, dtype, stride, name: Separable(
-        c, 3, dtype, stride, times=2, name=name
-    ),
-    "sep_conv_5x5": lambda c, dtype, stride, name: Separable(
-        c, 5, dtype, stride, times=2, name=name
-    ),
-    "dil_conv_3x3": lambda c, dtype, stride, name: Separable(
-        c, 3, dtype, stride, dilation=2, name=name
-    ),
-    "dil_conv_5x5": lambda c, dtype, stride, name: Separable(
-        c, 5, dtype, stride, dilation=2, name=name
-    ),
-    "avg_pool_3x3": lambda c, dtype, stride, name: Pool("average", stride, name=name),
-    "max_pool_3x3": lambda c, dtype, stride, name: Pool("max", stride, name=name),
+# operation -> side of the depthwise kernels, their dilation, how often it is done
+SEPARABLE = {
+    "sep_conv_3x3": (3, 1, 2),
+    "sep_conv_5x5": (5, 1, 2),
+    "dil_conv_3x3": (3, 2, 1),
+    "dil_conv_5x5": (5, 2, 1),
 }
+POOLS = {"avg_pool_3x3": "average", "max_pool_3x3": "max"}
 
 
 class Cell(nn.Module):
-    """Four nodes, each the sum of two operations on nodes before it; the output joins all four.
+    """Computes four nodes, each the sum of two operations on nodes before it, and joins them.
 
     In a reduction cell the operations on the cell's two inputs have stride 2.
 
@@ -111,7 +100,7 @@ class Cell(nn.Module):
     def __call__(
         self, first: jax.Array, second: jax.Array, train: bool, rate: float | jax.Array = 0.0
     ) -> jax.Array:
-        """The outputs of the two cells before to [N, H, W, 4 * channels].
+        """Maps the outputs of the two cells before to [N, H, W, 4 * channels].
 
         In training all operations but identities are dropped with probability `rate`.
         """
@@ -137,12 +126,20 @@ class Cell(nn.Module):
         train: bool,
         rate: float | jax.Array,
     ) -> jax.Array:
-        """One operation on one node."""
+        """Applies one operation to one node."""
         stride = 2 if self.reduction and source < 2 else 1
         if operation == "skip_connect" and stride == 1:
             return x
         name = f"edge_{target}_{source}"
-        y = OPERATIONS[operation](self.channels, self.dtype, stride, name)(x, train)
+        if operation in POOLS:
+            module = Pool(POOLS[operation], stride, name=name)
+        elif operation == "skip_connect":
+            module = FactorisedReduction(self.channels, self.dtype, name=name)
+        else:
+            size, dilation, times = SEPARABLE[operation]
+            options = {"stride": stride, "dilation": dilation, "times": times, "name": name}
+            module = Separable(self.channels, size, self.dtype, **options)
+        y = module(x, train)
         if not train or (isinstance(rate, int | float) and rate == 0):
             return y
         return drop_path(y, rate, self.make_rng("drop_path"))

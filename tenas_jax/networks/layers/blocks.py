@@ -9,7 +9,7 @@ from tenas_jax.networks.layers.maps import normalise
 
 
 class Conv(nn.Module):
-    """The kernel of a convolution, alone, under the name `kernel`."""
+    """Draws the kernel of a convolution, alone, under the name `kernel`."""
 
     features: int
     size: int
@@ -17,23 +17,23 @@ class Conv(nn.Module):
 
     @nn.compact
     def __call__(self, channels: int, dtype) -> jax.Array:
-        """The kernel [size, size, channels, features]."""
+        """Returns the kernel [size, size, channels, features]."""
         shape = (self.size, self.size, channels, self.features)
         return self.param("kernel", initialiser(self.initialiser), shape, dtype)
 
 
 class Norm(nn.Module):
-    """Scale and bias of a batch normalisation."""
+    """Draws scale and bias of a batch normalisation."""
 
     @nn.compact
     def __call__(self, features: int, dtype) -> tuple[jax.Array, jax.Array]:
-        """Scale [features] and bias [features]."""
+        """Returns scale [features] and bias [features]."""
         scale = self.param("scale", nn.initializers.ones_init(), (features,), dtype)
         return scale, self.param("bias", nn.initializers.zeros_init(), (features,), dtype)
 
 
 class ConvNorm(nn.Module):
-    """Weights of a convolution and the normalisation behind it.
+    """Draws the weights of a convolution and the normalisation behind it.
 
     They are handed out rather than applied, so that a cell can apply many at once.
     """
@@ -44,13 +44,13 @@ class ConvNorm(nn.Module):
 
     @nn.compact
     def __call__(self, channels: int, dtype) -> tuple[jax.Array, jax.Array, jax.Array]:
-        """Kernel [size, size, channels, features], scale [features], bias [features]."""
+        """Returns kernel [size, size, channels, features], scale [features], bias [features]."""
         kernel = Conv(self.features, self.size, self.initialiser, name="conv")(channels, dtype)
         return kernel, *Norm(name="norm")(self.features, dtype)
 
 
 class Stem(nn.Module):
-    """A 3x3 convolution and its normalisation, before the first cell."""
+    """Applies a 3x3 convolution and its normalisation, before the first cell."""
 
     features: int
     initialiser: str
@@ -59,7 +59,7 @@ class Stem(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        """[C, H, W, N] to [features, H, W, N]."""
+        """Maps [C, H, W, N] to [features, H, W, N]."""
         kernel = Conv(self.features, 3, self.initialiser, name="conv")(len(x), x.dtype)
         scale, bias = Norm(name="norm")(self.features, x.dtype)
         how = {"form": self.form, "norms": self.norms}
@@ -67,7 +67,7 @@ class Stem(nn.Module):
 
 
 class Head(nn.Module):
-    """Normalisation, ReLU, mean over positions, dense layer."""
+    """Applies normalisation, ReLU, mean over positions, dense layer."""
 
     classes: int
     initialiser: str
@@ -75,7 +75,7 @@ class Head(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        """[C, H, W, N] to logits [N, classes]."""
+        """Maps [C, H, W, N] to logits [N, classes]."""
         scale, bias = Norm(name="norm")(len(x), x.dtype)
         features = nn.relu(normalise(x, scale, bias, self.norms)).mean((1, 2)).T
         return nn.Dense(

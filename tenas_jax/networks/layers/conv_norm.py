@@ -49,7 +49,7 @@ def sum_of_conv_norms(
     form: str,
     norms: str = "on",
 ) -> jax.Array:
-    """Σ_o BN(convolve(x, kernels[o]), scales[o], biases[o]).
+    """Computes Σ_o BN(convolve(x, kernels[o]), scales[o], biases[o]).
 
     Args:
         x: feature maps [C, H, W, N].
@@ -74,7 +74,7 @@ def sum_of_conv_norms(
 
 
 def resolve_form(form: str) -> str:
-    """The form's name; `auto` is `condensed` on CPU, where it is the faster, and `plain` elsewhere.
+    """Returns the form's name; `auto` is `condensed` on CPU, the faster there, elsewhere `plain`.
 
     Raises:
         UserError: no such form.
@@ -134,7 +134,7 @@ _condensed.defvjp(_condensed_forward, _condensed_backward)
 
 
 def _patches(x: jax.Array, size: int, stride: int, dilation: int) -> jax.Array:
-    """The inputs that each output position reads: [C, H, W, N] to [size, size, C, h, w, N]."""
+    """Gathers what each output position reads: [C, H, W, N] to [size, size, C, h, w, N]."""
     channels, height, width, n = x.shape
     half = size // 2 * dilation
     padded = jnp.pad(x, ((0, 0), (half, half), (half, half), (0, 0)))
@@ -145,7 +145,7 @@ def _patches(x: jax.Array, size: int, stride: int, dilation: int) -> jax.Array:
 
 
 def _correlate(patches: jax.Array, kernel: jax.Array) -> jax.Array:
-    """The convolution of what the patches were taken from, with a kernel no larger than they."""
+    """Convolves what the patches were taken from with a kernel no larger than they."""
     size, _, _, features = kernel.shape
     edge = (patches.shape[0] - size) // 2
     own = patches[edge : edge + size, edge : edge + size]
@@ -154,7 +154,7 @@ def _correlate(patches: jax.Array, kernel: jax.Array) -> jax.Array:
 
 
 def _gradient(rows: jax.Array, dy: jax.Array, size: int) -> jax.Array:
-    """Pᵀ dy, the gradient of filters, for patches P [L, size size C]: [F, size, size, C].
+    """Computes Pᵀ dy, the gradient of filters, for patches P [L, size size C]: [F, size, size, C].
 
     The filters come first, since a product that is transposed takes XLA's CPU back end twice as
     long.
@@ -163,7 +163,7 @@ def _gradient(rows: jax.Array, dy: jax.Array, size: int) -> jax.Array:
 
 
 def _middle(filters: jax.Array, size: int) -> jax.Array:
-    """The middle taps of filters [F, k, k, C]: [F, size, size, C]."""
+    """Cuts the middle taps out of filters [F, k, k, C]: [F, size, size, C]."""
     edge = (filters.shape[1] - size) // 2
     return filters[:, edge : edge + size, edge : edge + size]
 
@@ -171,7 +171,7 @@ def _middle(filters: jax.Array, size: int) -> jax.Array:
 def _transposed(
     e: jax.Array, kernel: jax.Array, stride: int, dilation: int, shape: tuple
 ) -> jax.Array:
-    """The transpose of `convolve(x, kernel, stride, dilation)` in x.
+    """Applies the transpose of `convolve(x, kernel, stride, dilation)` in x.
 
     Args:
         e: its cotangent [F, h, w, N].
@@ -203,7 +203,7 @@ def _transposed(
 
 
 def _between_zeros(e: jax.Array, half: int, stride: int, height: int) -> jax.Array:
-    """Rows of [F, h, w, N] with zeros between, to undo a stride, and around: [F, rows w N].
+    """Puts zeros between rows of [F, h, w, N], to undo a stride, and around: [F, rows w N].
 
     At stride 1 it is a concatenation of flat arrays: XLA's CPU compiler vectorises it together with
     what computes e, but not a padding whose result is then reshaped.

@@ -18,13 +18,13 @@ SMALLEST_DRAW = 2048
 
 
 def _fans(shape: tuple[int, ...]) -> tuple[int, int]:
-    """Fan in and fan out of a kernel [k, k, in, out] or [in, out]."""
+    """Computes fan in and fan out of a kernel [k, k, in, out] or [in, out]."""
     window = math.prod(shape[:-2])
     return window * shape[-2], window * shape[-1]
 
 
 def _draw(sample: Callable, key: jax.Array, shape: tuple[int, ...], dtype) -> jax.Array:
-    """Random numbers of a shape, cut from a draw whose length is a power of two.
+    """Draws random numbers of a shape, cut from a draw whose length is a power of two.
 
     A network has kernels of many shapes, and drawing each by itself would compile a program for
     each: half a minute on a slow CPU, against one or two programs this way.
@@ -35,7 +35,7 @@ def _draw(sample: Callable, key: jax.Array, shape: tuple[int, ...], dtype) -> ja
 
 
 def _uniform_numbers(key: jax.Array, shape: tuple[int, ...], dtype) -> jax.Array:
-    """Uniform numbers between −1 and 1."""
+    """Draws uniform numbers between −1 and 1."""
     return 2 * jax.random.uniform(key, shape, dtype) - 1
 
 
@@ -52,7 +52,7 @@ class Initialiser:
     scale: Callable[[float, float], float]
 
     def __call__(self, key: jax.Array, shape: tuple[int, ...], dtype=jnp.float32) -> jax.Array:
-        """A kernel [..., in, out]."""
+        """Draws a kernel [..., in, out]."""
         return _draw(self.sample, key, shape, dtype) * self.scale(*_fans(shape))
 
 
@@ -79,7 +79,7 @@ INITIALISERS: dict[str, Initialiser] = {
 
 
 def uniform_bias(fan_in: int) -> Callable[..., jax.Array]:
-    """PyTorch's default for biases: uniform between −1 / √fan_in and 1 / √fan_in."""
+    """Makes PyTorch's default for biases: uniform between −1 / √fan_in and 1 / √fan_in."""
 
     def init(key: jax.Array, shape: tuple[int, ...], dtype=jnp.float32) -> jax.Array:
         return _draw(_uniform_numbers, key, shape, dtype) * (1 / fan_in) ** 0.5
@@ -88,7 +88,7 @@ def uniform_bias(fan_in: int) -> Callable[..., jax.Array]:
 
 
 def initialiser(name: str) -> Initialiser:
-    """The initialiser `(key, shape, dtype) -> array` of that name.
+    """Returns the initialiser `(key, shape, dtype) -> array` of that name.
 
     Raises:
         UserError: the name is unknown.

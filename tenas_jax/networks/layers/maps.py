@@ -20,12 +20,12 @@ EPSILON = 1e-5  # added to the variance, PyTorch's default for batch normalisati
 
 
 def feature_maps(images: jax.Array) -> jax.Array:
-    """Images [N, H, W, C] as feature maps [C, H, W, N]."""
+    """Transposes images [N, H, W, C] to feature maps [C, H, W, N]."""
     return images.transpose(3, 1, 2, 0)
 
 
 def convolve(x: jax.Array, kernel: jax.Array, stride: int = 1, dilation: int = 1) -> jax.Array:
-    """A convolution without bias, padded by half of what the kernel spans.
+    """Convolves without bias, padded by half of what the kernel spans.
 
     Args:
         x: [C, H, W, N].
@@ -48,7 +48,7 @@ def convolve(x: jax.Array, kernel: jax.Array, stride: int = 1, dilation: int = 1
 
 
 def mix(x: jax.Array, kernel: jax.Array) -> jax.Array:
-    """A 1x1 convolution as one matrix product: [C, H, W, N] and [1, 1, C, F] to [F, H, W, N]."""
+    """Convolves 1x1, as one matrix product: [C, H, W, N] and [1, 1, C, F] to [F, H, W, N]."""
     _, _, channels, features = kernel.shape
     product = kernel.reshape(channels, features).T @ x.reshape(channels, -1)
     return product.reshape(features, *x.shape[1:])
@@ -113,18 +113,18 @@ def _spread(statistics: jax.Array, x: jax.Array, axes: tuple[int, ...]) -> jax.A
 
 
 def average_pool_2x2(x: jax.Array) -> jax.Array:
-    """The mean of each 2x2 square, at stride 2: [C, H, W, N] to [C, H / 2, W / 2, N]."""
+    """Takes the mean of each 2x2 square, at stride 2: [C, H, W, N] to [C, H / 2, W / 2, N]."""
     channels, height, width, n = x.shape
     return x.reshape(channels, height // 2, 2, width // 2, 2, n).mean((2, 4))
 
 
 def per_channel(vector: jax.Array, x: jax.Array) -> jax.Array:
-    """[C] with axes of one for the others of x [C, ...], so that broadcasting is explicit."""
+    """Gives [C] axes of one for the others of x [C, ...], so that broadcasting is explicit."""
     return vector.reshape(vector.shape + (1,) * (x.ndim - 1))
 
 
 def operation_weights(mask: jax.Array) -> jax.Array:
-    """The weights of operations [edges, ops] under a mask of that shape: mask / (ones in its row).
+    """Computes the weights of operations [edges, ops] under a mask: mask / (ones in its row).
 
     A row of zeros stays one. Derivatives hold the count constant, and are those in the weights but
     for that factor: what taking an operation out does to the others' weights is no small change.

@@ -12,7 +12,7 @@ from tenas_jax.networks.layers.conv_norm import resolve_form
 
 
 def average_pool_3x3(x: jax.Array, *, stride: int = 1, form: str) -> jax.Array:
-    """The mean over 3x3 neighbours; padding is left out of the count.
+    """Takes the mean over 3x3 neighbours; padding is left out of the count.
 
     Args:
         x: feature maps [C, H, W, N].
@@ -27,12 +27,12 @@ def average_pool_3x3(x: jax.Array, *, stride: int = 1, form: str) -> jax.Array:
 
 
 def max_pool_3x3(x: jax.Array, *, stride: int = 1, form: str) -> jax.Array:
-    """The largest of 3x3 neighbours; padding is never the largest. As `average_pool_3x3`."""
+    """Takes the largest of 3x3 neighbours, never padding; see `average_pool_3x3`."""
     return MAXIMA[resolve_form(form)](x, stride)
 
 
 def _plain_sum(x: jax.Array, stride: int) -> jax.Array:
-    """The sum over 3x3 neighbours."""
+    """Sums over 3x3 neighbours."""
     # known when traced: under `jit` only a known zero makes this a sum
     return _over_windows(x, np.zeros((), x.dtype), lax.add, stride)
 
@@ -48,7 +48,7 @@ def _over_windows(x: jax.Array, start: np.ndarray, combine: Callable, stride: in
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(1,))
 def _condensed_sum(x: jax.Array, stride: int) -> jax.Array:
-    """The sum over 3x3 neighbours, along one axis after the other: four additions, not eight."""
+    """Sums over 3x3 neighbours, along one axis after the other: four additions, not eight."""
     rows = jnp.pad(x, ((0, 0), (1, 1), (0, 0), (0, 0)))
     rows = rows[:, :-2:stride] + rows[:, 1:-1:stride] + rows[:, 2::stride]
     columns = jnp.pad(rows, ((0, 0), (0, 0), (1, 1), (0, 0)))
@@ -70,7 +70,7 @@ _condensed_sum.defvjp(_condensed_sum_forward, _condensed_sum_backward)
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(1,))
 def _condensed_max(x: jax.Array, stride: int) -> jax.Array:
-    """The largest of nine shifted arrays."""
+    """Takes the largest of nine shifted arrays."""
     return functools.reduce(jnp.maximum, _neighbours(x, stride))
 
 
@@ -99,7 +99,7 @@ _condensed_max.defvjp(_condensed_max_forward, _condensed_max_backward)
 
 
 def _neighbours(x: jax.Array, stride: int) -> list[jax.Array]:
-    """The nine arrays that hold a position's 3x3 neighbours; -inf lies outside."""
+    """Lists the nine arrays that hold a position's 3x3 neighbours; -inf lies outside."""
     _, height, width, _ = x.shape
     padded = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)), constant_values=-jnp.inf)
     return [
@@ -110,7 +110,7 @@ def _neighbours(x: jax.Array, stride: int) -> list[jax.Array]:
 
 
 def _between_zeros(y: jax.Array, stride: int, shape: tuple) -> jax.Array:
-    """Zeros between the positions of y [C, h, w, N], to undo a stride: an array of `shape`."""
+    """Puts zeros between the positions of y [C, h, w, N], to undo a stride: of `shape`."""
     edges = [
         (0, size - ((out - 1) * stride + 1), stride - 1)
         for size, out in zip(shape[1:3], y.shape[1:3], strict=True)
@@ -119,7 +119,7 @@ def _between_zeros(y: jax.Array, stride: int, shape: tuple) -> jax.Array:
 
 
 def _count(x: jax.Array, stride: int) -> jax.Array:
-    """How many of a position's 3x3 neighbours lie in the image: [1, H, W, 1]."""
+    """Counts how many of a position's 3x3 neighbours lie in the image: [1, H, W, 1]."""
     _, height, width, _ = x.shape
     along = [
         np.minimum(np.arange(n) + 2, n) - np.maximum(np.arange(n) - 1, 0) for n in (height, width)

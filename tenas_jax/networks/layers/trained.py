@@ -19,7 +19,7 @@ INITIALISER = "pytorch_default"
 
 
 def norm(dtype: Any, train: bool, name: str) -> nn.BatchNorm:
-    """A batch normalisation that computes in `dtype`; scale, bias and statistics are float32."""
+    """Makes a batch normalisation in `dtype`; scale, bias and statistics are float32."""
     return nn.BatchNorm(
         use_running_average=not train, momentum=0.9, epsilon=1e-5, dtype=dtype, name=name
     )
@@ -36,7 +36,7 @@ def conv(
     groups: int = 1,
     padding: int | None = None,
 ) -> nn.Conv:
-    """A square convolution without bias that computes in `dtype`; its kernel is float32.
+    """Makes a square convolution without bias that computes in `dtype`; its kernel is float32.
 
     The same padding lies on all four sides, as in PyTorch: by default half the kernel, so that
     stride 1 keeps the image's size. With stride 2 this is not what JAX calls SAME.
@@ -57,7 +57,7 @@ def conv(
 
 
 class ConvNorm(nn.Module):
-    """ReLU where asked for, convolution, normalisation."""
+    """Applies ReLU where asked for, convolution, normalisation."""
 
     features: int
     size: int
@@ -67,20 +67,20 @@ class ConvNorm(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array, train: bool) -> jax.Array:
-        """[N, H, W, C] to [N, H / stride, W / stride, features]."""
+        """Maps [N, H, W, C] to [N, H / stride, W / stride, features]."""
         x = nn.relu(x) if self.relu else x
         x = conv(self.features, self.size, self.dtype, "conv", stride=self.stride)(x)
         return norm(self.dtype, train, "norm")(x)
 
 
 class Pool(nn.Module):
-    """A 3x3 average or maximum; padding is not counted."""
+    """Takes a 3x3 average or maximum; padding is not counted."""
 
     kind: str
     stride: int = 1
 
     def __call__(self, x: jax.Array, train: bool = False) -> jax.Array:
-        """[N, H, W, C] to [N, H / stride, W / stride, C]."""
+        """Maps [N, H, W, C] to [N, H / stride, W / stride, C]."""
         del train
         strides, padding = (self.stride, self.stride), ((1, 1), (1, 1))
         if self.kind == "max":
@@ -89,14 +89,14 @@ class Pool(nn.Module):
 
 
 class Classifier(nn.Module):
-    """Mean over positions, dropout where asked for, dense layer; all in float32."""
+    """Applies the mean over positions, dropout where asked for, a dense layer; all in float32."""
 
     classes: int
     dropout: float = 0.0
 
     @nn.compact
     def __call__(self, x: jax.Array, train: bool) -> jax.Array:
-        """[N, H, W, C] to logits float32 [N, classes]."""
+        """Maps [N, H, W, C] to logits float32 [N, classes]."""
         x = x.astype(jnp.float32).mean((1, 2))
         x = nn.Dropout(self.dropout, deterministic=not train, name="dropout")(x)
         return nn.Dense(self.classes, kernel_init=initialiser(INITIALISER), name="dense")(x)

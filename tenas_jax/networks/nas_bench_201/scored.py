@@ -24,13 +24,13 @@ KERNEL_SIZES = {"nor_conv_1x1": 1, "nor_conv_3x3": 3}
 
 
 class Edge(nn.Module):
-    """Weights of the operations of one edge that have any."""
+    """Draws the weights of the operations of one edge that have any."""
 
     initialiser: str
 
     @nn.compact
     def __call__(self, channels: int, dtype) -> dict[str, tuple[jax.Array, jax.Array, jax.Array]]:
-        """For each convolution its kernel, scale and bias."""
+        """Returns for each convolution its kernel, scale and bias."""
         return {
             name: ConvNorm(channels, size, self.initialiser, name=name)(channels, dtype)
             for name, size in KERNEL_SIZES.items()
@@ -38,7 +38,7 @@ class Edge(nn.Module):
 
 
 class Cell(nn.Module):
-    """A cell: four nodes, each the sum over its incoming edges of the mean of their operations."""
+    """Computes four nodes, each the sum over its incoming edges of the mean of their operations."""
 
     initialiser: str
     form: str
@@ -46,7 +46,7 @@ class Cell(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array, mask: jax.Array) -> jax.Array:
-        """Node 3 from node 0: [C, H, W, N] and mask [6, 5] to [C, H, W, N]."""
+        """Computes node 3 from node 0: [C, H, W, N] and mask [6, 5] to [C, H, W, N]."""
         weights = operation_weights(mask)
         channels = len(x)
         edges = [
@@ -68,7 +68,7 @@ class Cell(nn.Module):
         return nodes[3]
 
     def _convolutions(self, node: jax.Array, edges: list, weights: jax.Array) -> list[jax.Array]:
-        """The weighted convolutions of the edges that leave one node, done as one."""
+        """Computes the weighted convolutions of the edges that leave one node, as one."""
         # A ReLU that no operation of the mask needs is switched off: it draws no boundary.
         needed = (weights[:, jnp.array([CONV_1X1, CONV_3X3])] > 0).any().astype(node.dtype)
         kernels, scales, biases = [], [], []
@@ -89,19 +89,19 @@ class Cell(nn.Module):
 
 
 class Shortcut(nn.Module):
-    """The 1x1 convolution of a residual block's shortcut."""
+    """Draws the 1x1 convolution of a residual block's shortcut."""
 
     features: int
     initialiser: str
 
     @nn.compact
     def __call__(self, channels: int, dtype) -> jax.Array:
-        """The kernel [1, 1, channels, features]."""
+        """Returns the kernel [1, 1, channels, features]."""
         return Conv(self.features, 1, self.initialiser, name="conv")(channels, dtype)
 
 
 class Residual(nn.Module):
-    """The residual block between stages: half the side, twice the channels."""
+    """Applies the residual block between stages: half the side, twice the channels."""
 
     features: int
     initialiser: str
@@ -110,7 +110,7 @@ class Residual(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        """[C, H, W, N] to [features, H / 2, W / 2, N]."""
+        """Maps [C, H, W, N] to [features, H / 2, W / 2, N]."""
         y, how = x, {"form": self.form, "norms": self.norms}
         for name, stride in (("conv_a", 2), ("conv_b", 1)):
             kernel, scale, bias = ConvNorm(self.features, 3, self.initialiser, name=name)(
@@ -122,7 +122,7 @@ class Residual(nn.Module):
 
 
 class NasBench201(nn.Module):
-    """The whole scoring network: stem, one cell a stage with residual blocks between them, head.
+    """Chains a stem, one cell a stage with residual blocks between them, and a head.
 
     Attributes:
         channels: channels of the first stage; each later stage has twice as many (TE-NAS: 3 for the
@@ -148,7 +148,7 @@ class NasBench201(nn.Module):
 
     @nn.compact
     def __call__(self, images: jax.Array, mask: jax.Array) -> jax.Array:
-        """Logits [N, classes] of images [N, H, W, C] under a mask [1, 6, 5]."""
+        """Computes logits [N, classes] of images [N, H, W, C] under a mask [1, 6, 5]."""
         cell = mask[0].astype(images.dtype)
         x, how = feature_maps(images), (self.initialiser, self.form, self.norms)
         if self.stem:

@@ -1,12 +1,15 @@
 """The network of NAS-Bench-201 in full size (Dong and Yang 2020, arXiv:2001.00326)."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from tenas_jax.networks.checks import check_drop_path, check_fields, check_images
+from tenas_jax.networks.counts import product
 from tenas_jax.networks.layers.trained import Classifier, ConvNorm, Pool, conv, norm
 from tenas_jax.spaces.nas_bench_201 import NasBench201
 
@@ -16,7 +19,7 @@ KERNELS = {"nor_conv_1x1": 1, "nor_conv_3x3": 3}
 
 
 class Cell(nn.Module):
-    """Four nodes, each the sum of an operation on every node before it; the last is the output.
+    """Sums in each of four nodes an operation on every node before it; the last is the output.
 
     Edges with weights have them whether or not they lie on a way from input to output: the
     benchmark counts and trains them too. `none` has no weights; a node without any input is zero.
@@ -33,7 +36,7 @@ class Cell(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array, train: bool) -> jax.Array:
-        """[N, H, W, channels] to the same."""
+        """Maps [N, H, W, channels] to the same."""
         nodes = [x] + [jnp.zeros_like(x)] * (NasBench201.nodes - 1)
         for (target, source), number in zip(NasBench201.edges, self.row, strict=True):
             operation, value = NasBench201.operations[number], nodes[source]
@@ -56,7 +59,7 @@ class Residual(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array, train: bool) -> jax.Array:
-        """[N, H, W, C] to [N, H / 2, W / 2, features]."""
+        """Maps [N, H, W, C] to [N, H / 2, W / 2, features]."""
         y = ConvNorm(self.features, 3, self.dtype, stride=2, name="first")(x, train)
         y = ConvNorm(self.features, 3, self.dtype, name="second")(y, train)
         shortcut = nn.avg_pool(x, (2, 2), (2, 2))
@@ -64,7 +67,7 @@ class Residual(nn.Module):
 
 
 class NasBench201Net(nn.Module):
-    """Stem, three stages of equal cells with a residual block before the second and third, head.
+    """Chains a stem, three stages of cells, residual blocks between the stages, and a head.
 
     Attributes:
         arch: one row with an operation number for each edge.
@@ -91,7 +94,7 @@ class NasBench201Net(nn.Module):
     def __call__(
         self, images: jax.Array, train: bool, drop_path: float | jax.Array = 0.0
     ) -> tuple[jax.Array, None]:
-        """Logits of images, and None for auxiliary ones, which this network has not.
+        """Computes logits of images, and None for auxiliary ones, which this network has not.
 
         Args:
             images: floats [N, H, W, C], sides multiples of 4.
@@ -104,7 +107,7 @@ class NasBench201Net(nn.Module):
         Raises:
             UserError: images of another shape, or a `drop_path` that is no probability below 1.
         """
-        check_images(images, 2 ** (STAGES - 1))
+        self.check_images(images.shape)
         check_drop_path(drop_path)
         stem = ConvNorm(self.channels, 3, self.dtype, relu=False, name="stem")
         x = stem(images, train)
@@ -117,6 +120,43 @@ class NasBench201Net(nn.Module):
                 x = Cell(self.arch[0], channels, self.dtype, name=name)(x, train)
         x = nn.relu(norm(self.dtype, train, "norm")(x))
         return Classifier(self.classes, self.dropout, name="classifier")(x, train), None
+
+    def check_images(self, shape: Sequence[int]) -> None:
+        """Raises a `UserError` unless images are of a shape [N, H, W, C] that the stages halve."""
+        check_images(shape, 2 ** (STAGES - 1))
+
+
+def cost_table(network: NasBench201Net, image_shape: Sequence[int]) -> tuple[np.ndarray, ...]:
+    """Returns what the network costs without any operation, and what each adds on each edge.
+
+    An edge's convolution costs the same wherever it lies: one in every cell, on the cell's pixels.
+
+    Args:
+        network: of any architecture; its size and number of classes are looked at.
+        image_shape: (height, width, channels).
+
+    Returns:
+        Parameters and multiply-adds: int64 [2], and float64 [1, 6, 5, 2].
+
+    Raises:
+        UserError: the network does not take such images.
+    """
+    network.check_images((1, *image_shape))
+    height, width, inputs = image_shape
+    pixels, channels = height * width, network.channels
+    prices = np.zeros((*NasBench201().mask_shape, 2))
+    constant = product(inputs, channels, taps=9, positions=pixels, more=2)  # the stem
+    for stage in range(STAGES):
+        if stage:  # a residual block: two convolutions with norms, and a shortcut without
+            before, channels, pixels = channels, 2 * channels, pixels // 4
+            for seen in (before, channels):
+                constant += product(seen, channels, taps=9, positions=pixels, more=2)
+            constant += product(before, channels, positions=pixels)
+        for operation, size in KERNELS.items():
+            edge = product(channels, channels, taps=size**2, positions=pixels, more=2)
+            prices[..., NasBench201.operations.index(operation), :] += network.depth * edge
+    constant += product(0, channels, more=2)  # the last norm
+    return constant + product(channels, network.classes, more=1), prices
 
 
 TRAINED = NasBench201Net

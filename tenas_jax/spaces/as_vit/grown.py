@@ -7,7 +7,7 @@ from tenas_jax.spaces.as_vit.space import AsVit
 
 
 class AsVitSizes:
-    """The sizes of a topology, by masks int [1, 5, 1].
+    """Holds the sizes of a topology, by masks int [1, 5, 1].
 
     The five are the depths of the stages and the width. Sizes have no end, so this is no search
     space with a number of architectures; of a space it has what scoring and records need.
@@ -17,17 +17,17 @@ class AsVitSizes:
     has_supernet = False
 
     def __init__(self, topology: str):
-        """The sizes of a topology, given as its string; `UserError` if it is none."""
+        """Takes a topology as its string; `UserError` if it is none."""
         space = AsVit()
         arch = space.parse(topology)
         self.topology, self._string = space.topology(arch), space.to_string(arch)
 
     def to_mask(self, sizes: Sizes) -> np.ndarray:
-        """The mask of some sizes."""
+        """Returns the mask of some sizes."""
         return np.array([[*sizes.depths, sizes.hidden]], np.int64)[..., None]
 
     def from_mask(self, mask: np.ndarray) -> Sizes:
-        """The sizes of a mask."""
+        """Returns the sizes of a mask."""
         *depths, hidden = np.asarray(mask)[0, :, 0].tolist()
         return Sizes(tuple(depths), hidden)
 
@@ -36,9 +36,9 @@ class AsVitSizes:
         return self.to_mask(Sizes(hidden=1))
 
     def describe(self, mask: np.ndarray) -> str:
-        """The string of the topology with these sizes."""
+        """Writes the string of the topology with these sizes."""
         return join(self._string, self.from_mask(mask))
 
     def cache_key(self, mask: np.ndarray) -> str:
-        """The string: no two sizes compute the same family of functions."""
+        """Writes the string: no two sizes compute the same family of functions."""
         return self.describe(mask)

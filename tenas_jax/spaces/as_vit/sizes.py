@@ -15,7 +15,7 @@ EXAMPLE = "8,2,3,5|4,1,2,2|4,1,4,5|4,1,6,2|32,180"  # As-ViT Large
 
 
 class Sizes(NamedTuple):
-    """Depth and width.
+    """Holds depth and width.
 
     Attributes:
         depths: blocks of each stage.
@@ -27,12 +27,12 @@ class Sizes(NamedTuple):
 
     @property
     def widths(self) -> tuple[int, ...]:
-        """The width of each stage."""
+        """Returns the width of each stage."""
         return tuple(min(WIDEST, self.hidden * 2**stage) for stage in range(STAGES))
 
 
 def split(string: str) -> tuple[str, Sizes | None]:
-    """The topology of a string, and the sizes that it has, or None where it has none.
+    """Splits a string into its topology and the sizes that it has, None where it has none.
 
     Raises:
         UserError: it has some of the sizes alone, or one is no whole number from 1.
@@ -45,18 +45,18 @@ def split(string: str) -> tuple[str, Sizes | None]:
         if set(lengths) & {4} or (len(parts) == STAGES + 1 and lengths[-1] == 2):
             raise UserError(f"{shorten(string)} has some sizes and not all; with all: {EXAMPLE}")
         return string, None
-    found = []
+    numbers = []
     for what, text in [*((f"L{n}", part[3]) for n, part in enumerate(parts[:-1], 1)),
                        ("hidden", parts[-1][1])]:  # fmt: skip
         if not text.strip().isdecimal() or int(text) < 1:
             raise UserError(f"{shorten(string)}: {what} is {text!r}; valid: whole numbers from 1")
-        found.append(int(text))
+        numbers.append(int(text))
     topology = "|".join([*(",".join(part[:3]) for part in parts[:-1]), parts[-1][0]])
-    return topology, Sizes(tuple(found[:-1]), found[-1])
+    return topology, Sizes(tuple(numbers[:-1]), numbers[-1])
 
 
 def join(topology: str, sizes: Sizes) -> str:
-    """The string of a topology with sizes."""
+    """Writes the string of a topology with sizes."""
     *stages, heads = topology.split("|")
     with_depths = [f"{stage},{depth}" for stage, depth in zip(stages, sizes.depths, strict=True)]
     return "|".join([*with_depths, f"{heads},{sizes.hidden}"])

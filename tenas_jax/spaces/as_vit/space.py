@@ -41,7 +41,7 @@ COLUMNS = ("kernel K", "split S", "expansion E")  # of a stage, in words
 
 
 class Topology(NamedTuple):
-    """What an architecture chooses, as numbers.
+    """Holds what an architecture chooses, as numbers.
 
     Attributes:
         kernels: K of each stage.
@@ -57,12 +57,12 @@ class Topology(NamedTuple):
 
     @property
     def stage_heads(self) -> tuple[int, ...]:
-        """The heads of each stage."""
+        """Returns the heads of each stage."""
         return tuple(self.heads // 2 ** (STAGES - 1 - stage) for stage in range(STAGES))
 
 
 class AsVit(CellSpace):
-    """Topologies written `K,S,E|K,S,E|K,S,E|K,S,E|heads`: 4,556,250 of them.
+    """Holds topologies written `K,S,E|K,S,E|K,S,E|K,S,E|heads`: 4,556,250 of them.
 
     Of a cell space's words an edge is a choice here, and an operation one of its values.
 
@@ -83,10 +83,10 @@ class AsVit(CellSpace):
     has_supernet = False
 
     def parse(self, string: str) -> np.ndarray:
-        """The int8 [1, 13] architecture of a string.
+        """Reads the int8 [1, 13] architecture of a string.
 
         Raises:
-          UserError: stages too many or too few, or a number that is no choice.
+            UserError: stages too many or too few, or a number that is no choice.
         """
         where = f"topology {shorten(string)}"
         stages = [part.split(",") for part in string.split("|")] if isinstance(string, str) else []
@@ -101,55 +101,55 @@ class AsVit(CellSpace):
         return np.array([numbers], np.int8)
 
     def parse_sized(self, string: str) -> tuple[np.ndarray, dict[str, Any]]:
-        """The topology of a string, and `depths` and `hidden` where the string has them."""
+        """Reads the topology of a string, and `depths` and `hidden` where the string has them."""
         topology, sizes = split(string)
         arch = self.parse(topology)
         return arch, {} if sizes is None else {"depths": list(sizes.depths), "hidden": sizes.hidden}
 
     def to_string(self, arch: np.ndarray) -> str:
-        """The string of an int8 [1, 13] architecture."""
+        """Writes the string of an int8 [1, 13] architecture."""
         values = [str(value) for value in self.values(arch)]
         stages = [",".join(values[3 * stage : 3 * stage + 3]) for stage in range(STAGES)]
         return "|".join([*stages, values[-1]])
 
     def canonical(self, arch: np.ndarray) -> str:
-        """The string: no two topologies compute the same family of functions."""
+        """Writes the string: no two topologies compute the same family of functions."""
         return self.to_string(arch)
 
     def values(self, arch: np.ndarray) -> list[int]:
-        """The 13 numbers that an architecture chooses."""
+        """Lists the 13 numbers that an architecture chooses."""
         numbers = self.check(arch)[0]
         return [valid[n] for valid, n in zip(CHOICES.values(), numbers, strict=True)]
 
     def topology(self, arch: np.ndarray) -> Topology:
-        """An architecture as a `Topology`."""
+        """Returns an architecture as a `Topology`."""
         *stages, heads = self.values(arch)
         return Topology(*(tuple(stages[first::3]) for first in range(3)), heads)
 
     @property
     def options(self) -> np.ndarray:
-        """bool [1, 13, 5]: which columns of each row are choices."""
+        """Says which columns of each row are choices, bool [1, 13, 5]."""
         counts = np.array([len(valid) for valid in CHOICES.values()])
         return (np.arange(LONGEST) < counts[:, None])[None]
 
     @property
     def size(self) -> int:
-        """How many topologies there are."""
+        """Counts the topologies."""
         return math.prod(len(valid) for valid in CHOICES.values())
 
     def supernet(self) -> np.ndarray:
-        """The mask of all choices, which shapes parameters; it cannot be scored."""
+        """Returns the mask of all choices, which shapes parameters; it cannot be scored."""
         return self.options.astype(np.uint8)
 
     def index(self, arch: np.ndarray) -> int:
-        """A number in [0, size), K1 the highest digit, each row in its own base."""
+        """Numbers it in [0, size), K1 the highest digit, each row in its own base."""
         number = 0
         for digit, valid in zip(self.check(arch)[0], CHOICES.values(), strict=True):
             number = number * len(valid) + int(digit)
         return number
 
     def from_index(self, index: int) -> np.ndarray:
-        """The int8 [1, 13] architecture whose `index` this is; `UserError` if there is none."""
+        """Returns the int8 [1, 13] architecture of an `index`; `UserError` if there is none."""
         number, digits = self._check_index(index), []
         for valid in reversed(CHOICES.values()):
             number, digit = divmod(number, len(valid))
@@ -157,18 +157,18 @@ class AsVit(CellSpace):
         return np.array([digits[::-1]], np.int8)
 
     def sample(self, rng: np.random.Generator, n: int | None = None) -> np.ndarray:
-        """Uniform draws with replacement, int8 [1, 13], or [n, 1, 13]; `rng` advances."""
+        """Draws uniformly with replacement, int8 [1, 13], or [n, 1, 13]; `rng` advances."""
         counts = [len(valid) for valid in CHOICES.values()]
         drawn = rng.integers(counts, size=(1 if n is None else n, 1, len(counts)), dtype=np.int8)
         return drawn[0] if n is None else drawn
 
     def neighbours(self, arch: np.ndarray) -> list[np.ndarray]:
-        """Every topology with one other choice, in the order of rows and choices."""
+        """Lists every topology with one other choice, in the order of rows and choices."""
         others = super().neighbours(arch)
         return [other for other in others if self.options[0, range(len(CHOICES)), other[0]].all()]
 
     def check(self, arch: Sequence | np.ndarray) -> np.ndarray:
-        """As `CellSpace.check`; besides, each number must be one of its row's choices."""
+        """Checks as `CellSpace.check`; besides, each number must be one of its row's choices."""
         array = super().check(arch)
         for (name, valid), number in zip(CHOICES.items(), array[0], strict=True):
             if number >= len(valid):
@@ -176,14 +176,14 @@ class AsVit(CellSpace):
         return array
 
     def edge_name(self, cell: int, row: int) -> str:
-        """The name of a row, such as K1."""
+        """Returns the name of a row, such as K1."""
         del cell
         return list(CHOICES)[row]
 
     def table(
         self, mask: np.ndarray, depths: Sequence[int] = (), hidden: int | None = None
     ) -> tuple[list[str], list[list]]:
-        """A row a stage: K, S, E and heads, and blocks and width where they are given.
+        """Lists a row a stage: K, S, E and heads, and blocks and width where they are given.
 
         A cell is a number, or a text of several choices.
         """
@@ -204,7 +204,7 @@ class AsVit(CellSpace):
         return ["stage", *columns], rows
 
     def describe(self, mask: np.ndarray) -> str:
-        """A mask in one line: a topology's string, else each row with its choices."""
+        """Writes a mask in one line: a topology's string, else each row with its choices."""
         mask = self.check_mask(mask)
         if self.is_single(mask):
             return self.to_string(self.from_mask(mask))

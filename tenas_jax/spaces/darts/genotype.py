@@ -13,14 +13,14 @@ EXAMPLE = (
 
 
 class Genotype(NamedTuple):
-    """What is chosen in both cells; its `repr` is the text that DARTS and its successors print.
+    """Holds what both cells choose; its `repr` is the text that DARTS and its successors print.
 
     Attributes:
-      normal: (operation, state) pairs, two a node in the order of nodes; states 0 and 1 are the
-        outputs of the two cells before, 2 to 5 this cell's nodes.
-      normal_concat: the states that the cell's output concatenates.
-      reduce: as `normal`, of the reduction cell.
-      reduce_concat: as `normal_concat`.
+        normal: (operation, state) pairs, two a node in the order of nodes; states 0 and 1 are the
+            outputs of the two cells before, 2 to 5 this cell's nodes.
+        normal_concat: the states that the cell's output concatenates.
+        reduce: as `normal`, of the reduction cell.
+        reduce_concat: as `normal_concat`.
     """
 
     normal: Sequence[tuple[str, int]]
@@ -30,13 +30,13 @@ class Genotype(NamedTuple):
 
 
 def read_genotype(text: str) -> Genotype:
-    """The genotype that a text writes; operations and states are not checked here.
+    """Reads the genotype that a text writes; operations and states are not checked here.
 
     The text is Python's, with literals alone: nothing in it is run. Fields go by name or position;
     the concatenations may be lists or `range(2, 6)`, or left out where they are that.
 
     Raises:
-      UserError: it is no such text.
+        UserError: it is no such text.
     """
     where = f"genotype {shorten(text)}"
     try:
@@ -64,7 +64,7 @@ def read_genotype(text: str) -> Genotype:
 
 
 def _value(where: str, node: ast.expr) -> Sequence:
-    """A list literal, or `range` of whole numbers."""
+    """Reads a list literal, or `range` of whole numbers."""
     try:
         if isinstance(node, ast.Call) and getattr(node.func, "id", None) == "range":
             ends = [ast.literal_eval(argument) for argument in node.args]

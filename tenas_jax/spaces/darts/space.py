@@ -20,7 +20,7 @@ INPUTS = 2  # states 0 and 1, the outputs of the two cells before
 
 
 class Darts(CellSpace):
-    """Genotypes, written `Genotype(normal=[('sep_conv_3x3', 0), …], normal_concat=range(2, 6), …)`.
+    """Holds genotypes, `Genotype(normal=[('sep_conv_3x3', 0), …], normal_concat=range(2, 6), …)`.
 
     An architecture has operation `none` on every edge that is not chosen, and exactly two other
     operations into each node; in its mask an edge that is not chosen is a row of zeros. The two
@@ -55,21 +55,21 @@ class Darts(CellSpace):
     weightless = frozenset({"avg_pool_3x3", "max_pool_3x3"})
 
     def parse(self, string: str) -> np.ndarray:
-        """The int8 [2, 14] architecture of a genotype's text.
+        """Reads the int8 [2, 14] architecture of a genotype's text.
 
         Raises:
-          UserError: it is no such text, or its genotype is not of this space.
+            UserError: it is no such text, or its genotype is not of this space.
         """
         if not isinstance(string, str):
             raise UserError(f"a genotype is a text, not {type(string).__name__}")
         return self.from_genotype(read_genotype(string))
 
     def to_string(self, arch: np.ndarray) -> str:
-        """The text of its genotype, sources of a node in rising order."""
+        """Writes the text of its genotype, sources of a node in rising order."""
         return repr(self.to_genotype(arch))
 
     def to_genotype(self, arch: np.ndarray) -> Genotype:
-        """The genotype of an int8 [2, 14] architecture."""
+        """Returns the genotype of an int8 [2, 14] architecture."""
         concat = range(self.nodes[0], self.nodes[-1] + 1)
         pairs = [
             [
@@ -82,11 +82,11 @@ class Darts(CellSpace):
         return Genotype(pairs[0], concat, pairs[1], concat)
 
     def from_genotype(self, genotype: Genotype) -> np.ndarray:
-        """The int8 [2, 14] architecture of a genotype.
+        """Returns the int8 [2, 14] architecture of a genotype.
 
         Raises:
-          UserError: pairs too many or too few, an unknown operation or state, a node that reads one
-            state twice, or an output that is not all four nodes.
+            UserError: pairs too many or too few, an unknown operation or state, a node that reads
+                one state twice, or an output that is not all four nodes.
         """
         arch = np.zeros((self.cells, len(self.edges)), np.int8)
         for cell, name in enumerate(self.cell_names):
@@ -104,10 +104,10 @@ class Darts(CellSpace):
         return arch
 
     def check(self, arch: Sequence | np.ndarray) -> np.ndarray:
-        """As `CellSpace.check`; besides, every node must have two inputs."""
+        """Checks as `CellSpace.check`; besides, every node must have two inputs."""
         array = super().check(arch)
-        for cell, (node, places) in itertools.product(range(self.cells), self._places().items()):
-            count = np.count_nonzero(array[cell, places])
+        for cell, (node, into) in itertools.product(range(self.cells), self._into().items()):
+            count = np.count_nonzero(array[cell, into])
             if count != INPUTS:
                 raise UserError(
                     f"{self.cell_names[cell]}: node {node} has {count} inputs; valid: {INPUTS}"
@@ -116,46 +116,44 @@ class Darts(CellSpace):
 
     @property
     def options(self) -> np.ndarray:
-        """bool [2, 14, 8]: all but `none`, which stands for an edge that is not chosen."""
+        """Says what an edge may have, bool [2, 14, 8]: all but `none`, an edge not chosen."""
         return super().options & (np.array(self.operations) != "none")
 
     def to_mask(self, arch: np.ndarray) -> np.ndarray:
-        """The uint8 mask [2, 14, 8], zeros on the edges that are not chosen."""
+        """Returns the uint8 mask [2, 14, 8], zeros on the edges that are not chosen."""
         mask = super().to_mask(arch)
         mask[..., 0] = 0
         return mask
 
     def from_mask(self, mask: np.ndarray) -> np.ndarray:
-        """As `CellSpace.from_mask`, with `none` on edges that have no operation."""
+        """Does as `CellSpace.from_mask`, with `none` on edges that have no operation."""
         mask = self.check_mask(mask)
         mask[..., 0] |= mask.sum(-1) == 0
         return self.check(super().from_mask(mask))
 
     def is_single(self, mask: np.ndarray) -> bool:
-        """Whether a mask holds one architecture: two edges a node, one operation on each."""
+        """Says whether a mask holds one architecture: two edges a node, one operation on each."""
         chosen = self.check_mask(mask)[..., 1:].sum(-1)
-        single = all(
-            (chosen[:, places].sum(1) == INPUTS).all() for places in self._places().values()
-        )
+        single = all((chosen[:, into].sum(1) == INPUTS).all() for into in self._into().values())
         return bool(single and (mask.sum(-1) <= 1).all())
 
     @property
     def size(self) -> int:
-        """How many architectures there are."""
+        """Counts the architectures."""
         return math.prod(base for _, _, base in self._digits())
 
     def index(self, arch: np.ndarray) -> int:
-        """A number in [0, size), see the class."""
+        """Numbers it in [0, size), see the class."""
         arch, number = self.check(arch), 0
         for cell, node, base in self._digits():
             pairs, kinds = self._pairs(node), len(self.operations) - 1
-            chosen = tuple(p for p in self._places()[node] if arch[cell, p])
-            first, second = (int(arch[cell, p]) - 1 for p in chosen)
+            chosen = tuple(e for e in self._into()[node] if arch[cell, e])
+            first, second = (int(arch[cell, e]) - 1 for e in chosen)
             number = number * base + (pairs.index(chosen) * kinds + first) * kinds + second
         return number
 
     def from_index(self, index: int) -> np.ndarray:
-        """The int8 [2, 14] architecture whose `index` this is; `UserError` if there is none."""
+        """Returns the int8 [2, 14] architecture of an `index`; `UserError` if there is none."""
         number, kinds = self._check_index(index), len(self.operations) - 1
         arch = np.zeros((self.cells, len(self.edges)), np.int8)
         for cell, node, base in reversed(list(self._digits())):
@@ -166,28 +164,28 @@ class Darts(CellSpace):
         return arch
 
     def sample(self, rng: np.random.Generator, n: int | None = None) -> np.ndarray:
-        """Uniform draws with replacement, int8 [2, 14], or [n, 2, 14]; `rng` advances."""
+        """Draws uniformly with replacement, int8 [2, 14], or [n, 2, 14]; `rng` advances."""
         numbers = rng.integers(self.size, size=1 if n is None else n)
         archs = [self.from_index(number) for number in numbers]
         return archs[0] if n is None else np.array(archs, np.int8).reshape(n, *self.mask_shape[:2])
 
     def neighbours(self, arch: np.ndarray) -> list[np.ndarray]:
-        """Every architecture with one operation exchanged, or one moved to another source."""
-        arch, found = self.check(arch), []
-        for cell, places in itertools.product(range(self.cells), self._places().values()):
-            for place in (p for p in places if arch[cell, p]):
-                own = int(arch[cell, place])
-                others = [o for o in range(1, len(self.operations)) if o != own]
-                free = [p for p in places if not arch[cell, p]]
-                for to, operation in [(place, o) for o in others] + [(p, own) for p in free]:
+        """Lists every architecture with one operation exchanged, or one moved to another source."""
+        arch, others = self.check(arch), []
+        for cell, into in itertools.product(range(self.cells), self._into().values()):
+            for edge in (e for e in into if arch[cell, e]):
+                own = int(arch[cell, edge])
+                exchanged = [(edge, o) for o in range(1, len(self.operations)) if o != own]
+                moved = [(e, own) for e in into if not arch[cell, e]]
+                for to, operation in exchanged + moved:
                     other = arch.copy()
-                    other[cell, place] = 0
+                    other[cell, edge] = 0
                     other[cell, to] = operation
-                    found.append(other)
-        return found
+                    others.append(other)
+        return others
 
     def canonical(self, arch: np.ndarray) -> str:
-        """A text that genotypes share where their cells compute the same family of functions.
+        """Writes a text that genotypes share whose cells compute the same family of functions.
 
         Each node's value is written out as a sum, see `forms`: an identity splices its source's
         terms into the sum, and the nodes, whose order in the output the next layer undoes, are
@@ -201,7 +199,7 @@ class Darts(CellSpace):
         )
 
     def _values(self, cell: int, row: np.ndarray) -> list[tuple]:
-        """The values of the four nodes."""
+        """Returns the values of the four nodes."""
         sums: dict[int, tuple] = {state: (str(state),) for state in range(INPUTS)}
         sums |= dict.fromkeys(self.nodes, ())
         for (node, source), number in zip(self.edges, row, strict=True):
@@ -217,7 +215,7 @@ class Darts(CellSpace):
         return [sums[node] for node in self.nodes]
 
     def _edge(self, name: str, node: int, pair: object) -> tuple[int, int]:
-        """The numbers of the edge and the operation of one of a genotype's pairs."""
+        """Finds the numbers of the edge and the operation of one of a genotype's pairs."""
         if not (isinstance(pair, list | tuple) and len(pair) == 2):
             raise UserError(f"{name}: node {node} has {shorten(pair)}; valid: ('OPERATION', STATE)")
         operation, state = pair
@@ -231,16 +229,16 @@ class Darts(CellSpace):
             )
         return self.edges.index((node, state)), self.operations.index(operation)
 
-    def _places(self) -> dict[int, list[int]]:
-        """For each node the rows of its edges."""
+    def _into(self) -> dict[int, list[int]]:
+        """Returns for each node the rows of the edges into it."""
         return {n: [i for i, (node, _) in enumerate(self.edges) if node == n] for n in self.nodes}
 
     def _pairs(self, node: int) -> list[tuple[int, int]]:
-        """The pairs of rows that a node may choose."""
-        return list(itertools.combinations(self._places()[node], INPUTS))
+        """Lists the pairs of rows that a node may choose."""
+        return list(itertools.combinations(self._into()[node], INPUTS))
 
     def _digits(self) -> Iterator[tuple[int, int, int]]:
-        """(cell, node, how many choices there are) for each digit of an index."""
+        """Yields (cell, node, how many choices there are) for each digit of an index."""
         kinds = len(self.operations) - 1
         for cell, node in itertools.product(range(self.cells), self.nodes):
             yield cell, node, len(self._pairs(node)) * kinds**INPUTS

@@ -9,7 +9,8 @@ import pytest
 from tenas_jax import spaces
 from tenas_jax.errors import UserError
 from tenas_jax.networks.as_vit.network import AsVit
-from tenas_jax.networks.trained import count, count_macs, derived
+from tenas_jax.networks.counts import count, count_macs
+from tenas_jax.networks.trained import derived
 from tenas_jax.spaces.as_vit.sizes import Sizes
 
 SPACE = spaces.get("as_vit")
@@ -77,15 +78,15 @@ def test_counts_by_hand():
         before = width
     macs += 64 * 64 + 64 * 3
     parameters += 2 * 64 + (64 * 64 + 64) + (64 * 3 + 3)
-    found = count(derived("as_vit", ARCH, **SIZE), (32, 32, 3))
-    assert (found.macs, found.parameters) == (macs, parameters)
+    counts = count(derived("as_vit", ARCH, **SIZE), (32, 32, 3))
+    assert (counts.macs, counts.parameters) == (macs, parameters)
 
 
 def test_as_vit_large_is_of_the_published_size():
     arch, size = SPACE.parse_sized("8,2,3,5|4,1,2,2|4,1,4,5|4,1,6,2|32,180")
-    found = count(derived("as_vit", arch, classes=1000, **size), (224, 224, 3))
-    assert found.parameters == 87_580_820
-    assert found.macs == 22_357_813_760  # as networks.as_vit_counts has it in closed form
+    counts = count(derived("as_vit", arch, classes=1000, **size), (224, 224, 3))
+    assert counts.parameters == 87_580_820
+    assert counts.macs == 22_357_813_760
 
 
 def test_depths_of_a_list_make_the_same_module():

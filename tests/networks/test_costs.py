@@ -1,7 +1,8 @@
-"""Parameters and multiply-adds of many architectures, against counts of single networks."""
+"""Closed forms of parameters and multiply-adds, against counts of traced networks."""
 
-import functools
 import itertools
+import sys
+import types
 from pathlib import Path
 
 import numpy as np
@@ -11,19 +12,35 @@ import pytest
 from tenas_jax import spaces
 from tenas_jax.benchmarks import Table
 from tenas_jax.errors import UserError
-from tenas_jax.networks import costs as module
 from tenas_jax.networks.costs import cheapest, cost, cost_table, costs
-from tenas_jax.networks.trained import DERIVED, count, derived
+from tenas_jax.networks.counts import count
+from tenas_jax.networks.trained import derived
+from tenas_jax.spaces import Darts
 from tenas_jax.spaces.as_vit.space import CHOICES
 
 SPACE, DARTS = spaces.get("nas_bench_201"), spaces.get("darts")
-GOLDEN = Path(__file__).parents[2] / "golden" / "nas_bench_201_counts.csv"
+GOLDEN = Path(__file__).parents[1] / "golden" / "nas_bench_201_counts.csv"
 SMALL = {
     "nas_bench_201": dict(channels=4, depth=1),
     "darts": dict(channels=4, depth=3),
     "as_vit": dict(hidden=8),
 }
-DRAWN = {"nas_bench_201": 32, "darts": 32, "as_vit": 45}  # enough that some are not counted
+# How many architectures are counted, of which sizes: the default ones, small ones, and others in
+# which every field and both sides of the image differ.
+SIZES = [
+    ("nas_bench_201", 2, {}),
+    ("nas_bench_201", 12, SMALL["nas_bench_201"]),
+    ("nas_bench_201", 4, dict(channels=3, depth=2, dropout=0.5, classes=7, image=(12, 20, 1))),
+    ("darts", 2, {}),
+    ("darts", 16, SMALL["darts"]),
+    ("darts", 3, dict(channels=6, depth=1, classes=4, image=(6, 10, 2))),
+    ("darts", 3, dict(channels=2, depth=2, image=(8, 8, 3))),
+    ("darts", 3, dict(channels=6, depth=5, stem="imagenet", auxiliary=True, image=(224, 256, 1))),
+    ("as_vit", 3, {}),
+    ("as_vit", 16, SMALL["as_vit"]),
+    # the last stage would be 1088 wide, but is 1024
+    ("as_vit", 3, dict(hidden=136, depths=[2, 1, 3, 1], classes=7, image=(64, 96, 1))),
+]
 BIASES = 10  # of the classifier: `flops_m` counts each as a multiply-add
 
 
@@ -31,15 +48,15 @@ def sample(space, count, seed=0):
     return [space.to_string(arch) for arch in space.sample(np.random.default_rng(seed), count)]
 
 
-def one_by_one(space, archs, **size):
-    networks = [derived(space.name, space.parse(a), classes=10, **size) for a in archs]
-    found = [count(network, (32, 32, 3)) for network in networks]
-    return [[each.parameters for each in found], [each.macs for each in found]]
+def one_by_one(space, archs, *, image=(32, 32, 3), classes=10, **size):
+    networks = [derived(space.name, space.parse(a), classes=classes, **size) for a in archs]
+    counts = [count(network, image) for network in networks]
+    return [[each.parameters for each in counts], [each.macs for each in counts]]
 
 
-def in_millions(found):
+def in_millions(totals):
     """As the benchmark writes them: six digits."""
-    columns = zip(found["parameters"], found["multiply_adds"] + BIASES, strict=True)
+    columns = zip(totals["parameters"], totals["multiply_adds"] + BIASES, strict=True)
     return [[f"{value / 1e6:.6g}" for value in row] for row in columns]
 
 
@@ -47,44 +64,24 @@ def published(frame):
     return [[f"{value:.6g}" for value in row] for row in frame[["params_m", "flops_m"]].values]
 
 
-@pytest.fixture
-def counted(monkeypatch):
-    """The architectures that are counted, in order."""
-    found, count_one = [], module._counted
-
-    def counting(space, array):
-        found.append(space.to_string(array))
-        return count_one(space, array)
-
-    monkeypatch.setattr(module, "_counted", counting)
-    return found
-
-
-@pytest.mark.parametrize("name", DERIVED)
-def test_many_are_what_counting_each_gives(name, counted, monkeypatch):
-    """Of small networks, whose counts depend on the architecture in the same ways."""
-    size = SMALL[name]
-    monkeypatch.setattr(module, "derived", functools.partial(derived, **size))
+@pytest.mark.parametrize(("name", "drawn", "size"), SIZES)
+def test_closed_forms_are_what_counting_gives(name, drawn, size):
     space = spaces.get(name)
-    archs = sample(space, 1, seed=1) * 25 + sample(space, DRAWN[name])  # the first rows are one
-    found = costs(space, archs)
-    assert list(found) == ["parameters", "multiply_adds"]
-    assert len(counted) == {"nas_bench_201": 25, "darts": 20, "as_vit": 34}[name]
-    assert len(set(counted)) == len(counted)
-    rows = [row for row, arch in enumerate(archs) if arch not in counted]
-    expected = one_by_one(space, [archs[row] for row in rows], **size)
-    np.testing.assert_array_equal([column[rows] for column in found.values()], expected)
+    archs = sample(space, drawn)
+    totals = costs(space, archs, **size)
+    assert list(totals) == ["parameters", "multiply_adds"]
+    np.testing.assert_array_equal(list(totals.values()), one_by_one(space, archs, **size))
+    table = cost_table(space, **size)
+    rows = [cost(table, space.to_mask(space.parse(arch))) for arch in archs]
+    assert rows == [
+        dict(zip(totals, row, strict=True)) for row in zip(*totals.values(), strict=True)
+    ]
 
 
 @pytest.fixture(scope="module")
 def tables():
-    """Space -> its table; of small networks, whose costs depend on operations in the same ways."""
-    found = {}
-    for name, size in SMALL.items():
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(module, "derived", functools.partial(derived, **size))
-            found[name] = cost_table(spaces.get(name))
-    return found
+    """Space -> its table, of small networks."""
+    return {name: cost_table(spaces.get(name), **size) for name, size in SMALL.items()}
 
 
 def held(space, mask):
@@ -93,16 +90,16 @@ def held(space, mask):
     for cell, edge, operation in np.argwhere(mask).tolist():
         part = (cell, space.edges[edge][0] if keeps else edge)
         parts.setdefault(part, []).append((cell, edge, operation))
-    ways = [itertools.combinations(places, keeps or 1) for places in parts.values()]
-    found = []
+    ways = [itertools.combinations(part, keeps or 1) for part in parts.values()]
+    archs = []
     for way in itertools.product(*ways):
-        chosen = [place for places in way for place in places]
-        if len({place[:2] for place in chosen}) == len(chosen):  # no edge is there twice
+        chosen = [option for part in way for option in part]
+        if len({option[:2] for option in chosen}) == len(chosen):  # no edge is there twice
             arch = np.zeros(mask.shape[:2], np.int8)
             for cell, edge, operation in chosen:
                 arch[cell, edge] = operation
-            found.append(space.check(arch))
-    return sorted(found, key=space.index)
+            archs.append(space.check(arch))
+    return sorted(archs, key=space.index)
 
 
 NODES = {"nas_bench_201": 3, "darts": 3, "as_vit": 7}
@@ -116,15 +113,6 @@ def some_mask(space, rng):
         for _ in range(3):
             mask[rng.integers(space.cells), rng.choice(into), rng.integers(1, mask.shape[-1])] = 1
     return mask & space.options
-
-
-@pytest.mark.parametrize("name", DERIVED)
-def test_a_table_gives_what_counting_gives(name, tables):
-    space = spaces.get(name)
-    archs = space.sample(np.random.default_rng(7), 12)
-    found = [cost(tables[name], space.to_mask(arch)) for arch in archs]
-    expected = one_by_one(space, [space.to_string(arch) for arch in archs], **SMALL[name])
-    assert [[f[key] for f in found] for key in ("parameters", "multiply_adds")] == expected
 
 
 def test_what_operations_cost_by_hand(tables):
@@ -164,7 +152,7 @@ def test_what_choices_cost_by_hand(tables):
 
 
 @pytest.mark.parametrize("seed", range(6))
-@pytest.mark.parametrize("name", DERIVED)
+@pytest.mark.parametrize("name", spaces.SPACES)
 def test_the_cheapest_of_a_mask_by_brute_force(name, seed, tables):
     """With prices of their own, so that one cost and the other disagree, and there are ties."""
     space, rng = spaces.get(name), np.random.default_rng(seed)
@@ -181,12 +169,12 @@ def test_the_cheapest_of_a_mask_by_brute_force(name, seed, tables):
         below = (points <= point).all(1) & (points < point).any(1)
         if not below.any():
             front.setdefault(tuple(point), arch.tolist())
-    sums, found = cheapest(space, table, mask)
-    assert {tuple(s): a.tolist() for s, a in zip(sums, found, strict=True)} == front
+    sums, leanest = cheapest(space, table, mask)
+    assert {tuple(s): a.tolist() for s, a in zip(sums, leanest, strict=True)} == front
     assert len(sums) == len(front)
 
 
-@pytest.mark.parametrize("name", DERIVED)
+@pytest.mark.parametrize("name", spaces.SPACES)
 def test_a_mask_without_architectures_has_no_cheapest(name, tables):
     space = spaces.get(name)
     mask = space.supernet()
@@ -194,15 +182,6 @@ def test_a_mask_without_architectures_has_no_cheapest(name, tables):
     mask[0, edges[0]] = 0  # the first node of either space needs all of its edges
     sums, archs = cheapest(space, tables[name], mask)
     assert sums.shape == (0, 2) and len(archs) == 0
-
-
-@pytest.mark.parametrize("name", DERIVED)
-def test_alone_and_repeated_it_is_counted_once(name, counted):
-    space = spaces.get(name)
-    archs = sample(space, 1, seed=3) * 3
-    found = np.array(list(costs(space, archs).values()))
-    assert counted == archs[:1]
-    np.testing.assert_array_equal(found, np.repeat(one_by_one(space, archs[:1]), 3, axis=1))
 
 
 def test_an_edge_counts_whichever_it_is_and_wherever_it_leads():
@@ -214,34 +193,81 @@ def test_an_edge_counts_whichever_it_is_and_wherever_it_leads():
         "avg_pool_3x3": [0, 0],
     }
     empty = np.zeros((1, len(SPACE.edges)), np.int8)
-    places = list(itertools.product(range(len(SPACE.edges)), expected))
-    single = [empty.copy() for _ in places]
-    for arch, (edge, operation) in zip(single, places, strict=True):
+    options = list(itertools.product(range(len(SPACE.edges)), expected))
+    single = [empty.copy() for _ in options]
+    for arch, (edge, operation) in zip(single, options, strict=True):
         arch[0, edge] = SPACE.operations.index(operation)
-    found = np.array(list(costs(SPACE, [SPACE.to_string(a) for a in [empty, *single]]).values()))
-    more = (found[:, 1:] - found[:, :1]).T
-    np.testing.assert_array_equal(more, [expected[operation] for _, operation in places])
+    archs = [SPACE.to_string(arch) for arch in [empty, *single]]
+    totals = np.array(list(costs(SPACE, archs).values()))
+    more = (totals[:, 1:] - totals[:, :1]).T
+    np.testing.assert_array_equal(more, [expected[operation] for _, operation in options])
 
 
 def test_published_counts():
     frame = pd.read_csv(GOLDEN)
+    assert len(set(frame["arch"])) == 50
     assert in_millions(costs(SPACE, frame["arch"])) == published(frame)
 
 
 def test_the_whole_table(accuracy_table):
     table = Table.load(accuracy_table, SPACE)
-    found = in_millions(costs(SPACE, table.archs))
+    totals = in_millions(costs(SPACE, table.archs))
     columns = {name: table.column(name) for name in ("params_m", "flops_m")}
     known = np.isfinite(columns["params_m"])
     assert known.sum() == 15625 - 11
     expected = published(pd.DataFrame(columns)[known])
-    assert list(itertools.compress(found, known)) == expected
+    assert list(itertools.compress(totals, known)) == expected
 
 
-def test_no_architectures_and_none_of_the_space(monkeypatch):
+def test_no_architectures_and_none_of_the_space():
     assert [len(column) for column in costs(SPACE, []).values()] == [0, 0]
     with pytest.raises(UserError, match="nope"):
         costs(SPACE, ["|nope~0|+|none~0|none~1|+|none~0|none~1|none~2|"])
-    monkeypatch.delitem(DERIVED, "darts")
-    with pytest.raises(UserError, match="unknown space 'darts'"):
-        costs(DARTS, sample(DARTS, 1))
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "words"),
+    [
+        ("nas_bench_201", dict(channel=3), "unknown size field of nas_bench_201 'channel'"),
+        ("nas_bench_201", dict(depth=0), "depth is 0"),
+        ("nas_bench_201", dict(image=(30, 32, 3)), "images of 30 x 32 do not fit"),
+        ("darts", dict(image=(32, 30, 3)), "images of 32 x 30 do not fit"),
+        ("darts", dict(auxiliary=True, image=(28, 28, 3)), "multiples of 4 from 32"),
+        ("as_vit", dict(image=(48, 48, 3)), "S1 is 8, but images of 48 x 48"),
+        ("as_vit", dict(hidden=180), "hidden is 180; valid: multiples of 8, for which"),
+    ],
+)
+def test_sizes_and_images_that_networks_do_not_take(name, size, words):
+    with pytest.raises(UserError, match=words):
+        cost_table(spaces.get(name), **size)
+
+
+def test_a_space_says_where_its_networks_are(monkeypatch):
+    class Elsewhere(Darts):
+        networks = "made_up"
+
+    module = types.ModuleType("made_up.trained")
+    monkeypatch.setitem(sys.modules, "made_up.trained", module)
+    message = "of darts are unknown; valid: .*cost_table, here in made_up.trained"
+    with pytest.raises(UserError, match=message):
+        cost_table(Elsewhere())
+    prices = np.arange(2 * 14 * 8 * 2).reshape(2, 14, 8, 2)
+    module.cost_table = lambda network, image: (np.array([3, image[0]]), prices)
+    table = cost_table(Elsewhere())
+    assert [constant for constant, _ in table.values()] == [3, 32]
+    np.testing.assert_array_equal(table["multiply_adds"][1], prices[..., 1])
+
+
+def test_a_space_without_closed_forms_and_one_whose_module_is_broken(monkeypatch, tmp_path):
+    class Broken(Darts):
+        name = "broken"
+        networks = None
+
+    with pytest.raises(UserError, match="broken has no networks that are trained"):
+        costs(Broken(), [])
+    (tmp_path / "broken_networks").mkdir()
+    (tmp_path / "broken_networks" / "trained.py").write_text("import nowhere_to_be_seen\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    Broken.networks = "broken_networks"
+    with pytest.raises(ModuleNotFoundError, match="nowhere_to_be_seen"):
+        costs(Broken(), [])

@@ -14,7 +14,7 @@ from tenas_jax.ntk import ntk
 from tenas_jax.spaces.as_vit.grown import AsVitSizes
 from tenas_jax.spaces.as_vit.sizes import Sizes
 
-from .as_vit_crop import crop
+from .crop import crop
 
 SPACE = spaces.get("as_vit")
 SEED = "8,2,3|4,1,2|4,1,4|4,1,6|32"

@@ -9,9 +9,8 @@ from tenas_jax import spaces
 from tenas_jax.errors import UserError
 from tenas_jax.networks import AsVit, Network
 from tenas_jax.networks.as_vit.blocks import Norm, attend, grid, unfold, windows
-from tenas_jax.networks.as_vit.counts import multiply_adds, parameters
 from tenas_jax.networks.as_vit.network import drop_rates
-from tenas_jax.networks.trained import count_macs
+from tenas_jax.networks.as_vit.shapes import multiply_adds, parameters
 from tenas_jax.spaces.as_vit.sizes import Sizes, split
 from tenas_jax.tracing.programs import multiply_adds as traced_multiply_adds
 
@@ -154,8 +153,8 @@ def test_counts_of_any_width(text, hidden):
         traced = jax.make_jaxpr(lambda p, x, c=coarse: module.apply({"params": p}, x, coarse=c))(
             shapes(module), images(side, 1)
         )
-        found = multiply_adds(topology(text), sizes, (side, side), classes=7, coarse=coarse)
-        assert found == traced_multiply_adds(traced.jaxpr)
+        closed = multiply_adds(topology(text), sizes, (side, side), classes=7, coarse=coarse)
+        assert closed == traced_multiply_adds(traced.jaxpr)
 
 
 def test_dropped_branches_are_more_the_deeper_they_are():
@@ -221,17 +220,3 @@ def test_images_need_not_be_square():
         lambda: module.init_with_output(jax.random.key(0), jnp.zeros((3, 32, 64, 3)))[0]
     )
     assert out.shape == (3, 10)
-
-
-def test_multiply_adds_of_the_derived_network_agree():
-    sizes = Sizes((1, 1, 1, 2), 8)
-    found = count_macs(AsVitWithTrain(topology(SEED), sizes), (32, 32, 3))
-    assert found == multiply_adds(topology(SEED), sizes, (32, 32), classes=10)
-
-
-class AsVitWithTrain(AsVit):
-    """As `count_macs` calls networks."""
-
-    def __call__(self, images, train):
-        del train
-        return super().__call__(images)
