@@ -6,6 +6,8 @@ kernel costs no more, and the convolutions of all edges that leave a state becom
 a cell's edges are stacked, in the order `BY_SOURCE`.
 """
 
+import functools
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -104,7 +106,7 @@ def stacked(module: type[nn.Module], count: int) -> type[nn.Module]:
     )
 
 
-def leaving(x: jax.Array, edges: dict, stride: int, form: str) -> jax.Array:
+def leaving(x: jax.Array, edges: dict, stride: int, how: dict[str, str]) -> jax.Array:
     """Computes what each of E edges adds to its node; equally many leave each of S states.
 
     No array has an axis for states beside one for edges: where cotangents add another, there would
@@ -115,7 +117,7 @@ def leaving(x: jax.Array, edges: dict, stride: int, form: str) -> jax.Array:
         edges: `weights` of the operations [E, 8], and for each operation its own, with an axis for
             the edges; those that leave the first state come first.
         stride: of all operations.
-        form: of the convolutions.
+        how: `form` and `norms` of the convolutions, as `sum_of_conv_norms` takes them.
 
     Returns:
         [E, C, H / stride, W / stride, N]
@@ -125,26 +127,28 @@ def leaving(x: jax.Array, edges: dict, stride: int, form: str) -> jax.Array:
     # A ReLU that no operation of the mask needs is switched off: it draws no boundary.
     needed = _grouped(weights[:, jnp.array(convolving)] > 0, len(x)).any((1, 2))
     positive = nn.relu(x * per_channel(needed.astype(x.dtype), x))
-    total = _dilated(positive, edges, stride, form)
+    total = _dilated(positive, edges, stride, how)
     for name in SEPARABLE:
-        total = total + _separable(positive, name, edges, stride, form)
+        total = total + _separable(positive, name, edges, stride, how)
     if stride > 1:
-        total = total + _factorised_reductions(positive, edges["skip_connect"], weights[:, SKIP])
+        total = total + _factorised_reductions(
+            positive, edges["skip_connect"], weights[:, SKIP], how
+        )
     pooled = {} if stride > 1 else {SKIP: x}
     for column, pool in ((AVERAGE, average_pool_3x3), (MAX, max_pool_3x3)):
-        pooled[column] = jax.vmap(lambda x, pool=pool: pool(x, stride=stride, form=form))(x)
+        pooled[column] = jax.vmap(lambda x, pool=pool: pool(x, stride=stride, form=how["form"]))(x)
     for column, value in pooled.items():
         weight = _grouped(weights[:, column, None], len(x))
         total = total + (weight * value.reshape(len(x), 1, -1)).reshape(total.shape)
     return total
 
 
-def _dilated(x: jax.Array, edges: dict, stride: int, form: str) -> jax.Array:
+def _dilated(x: jax.Array, edges: dict, stride: int, how: dict[str, str]) -> jax.Array:
     """Computes the weighted dilated convolutions of edges: [S, C, ...] to [E, C, ...]."""
 
     def one_state(x, operations):
         parts = [_side_by_side(operation) for operation in operations]
-        return sum_of_conv_norms(x, *zip(*parts, strict=True), stride=stride, dilation=2, form=form)
+        return sum_of_conv_norms(x, *zip(*parts, strict=True), stride=stride, dilation=2, **how)
 
     operations = [
         _weighted(edges[name], edges["weights"][:, column]) for name, (column, _) in DILATED.items()
@@ -153,7 +157,7 @@ def _dilated(x: jax.Array, edges: dict, stride: int, form: str) -> jax.Array:
     return z.reshape(-1, x.shape[1], *z.shape[2:])
 
 
-def _separable(x: jax.Array, name: str, edges: dict, stride: int, form: str) -> jax.Array:
+def _separable(x: jax.Array, name: str, edges: dict, stride: int, how: dict[str, str]) -> jax.Array:
     """Computes a weighted separable convolution of edges: [S, C, ...] to [E, C, ...]."""
     first, second = edges[name]
     weight = edges["weights"][:, SEPARABLE[name][0]]
@@ -162,23 +166,26 @@ def _separable(x: jax.Array, name: str, edges: dict, stride: int, form: str) -> 
 
     def one_state(x, first):
         parts = ([part] for part in _side_by_side(first))
-        return sum_of_conv_norms(x, *parts, stride=stride, form=form)
+        return sum_of_conv_norms(x, *parts, stride=stride, **how)
 
     def one_edge(y, kernel, scale, bias):
-        return sum_of_conv_norms(y, [kernel], [scale], [bias], form=form)
+        return sum_of_conv_norms(y, [kernel], [scale], [bias], **how)
 
     y = jax.vmap(one_state)(x, jax.tree.map(lambda a: _grouped(a, len(x)), first))
     y = nn.relu(y.reshape(-1, x.shape[1], *y.shape[2:]))
     return jax.vmap(one_edge)(y, *_weighted(second, weight))
 
 
-def _factorised_reductions(x: jax.Array, weights: tuple, weight: jax.Array) -> jax.Array:
+def _factorised_reductions(
+    x: jax.Array, weights: tuple, weight: jax.Array, how: dict[str, str]
+) -> jax.Array:
     """Computes half the channels from the even pixels, half from the odd ones, for the edges.
 
     Args:
         x: [S, C, H, W, N].
         weights: two kernels [E, 1, 1, C, C / 2], scales and biases [E, C].
         weight: [E]
+        how: see `leaving`.
 
     Returns:
         [E, C, H / 2, W / 2, N]
@@ -194,7 +201,8 @@ def _factorised_reductions(x: jax.Array, weights: tuple, weight: jax.Array) -> j
         half = jax.vmap(mix)(pixels, kernel.reshape(*kernel.shape[:4], -1))
         halves.append(half.reshape(len(weight), -1, *half.shape[2:]))
     both = jnp.concatenate(halves, 1)
-    return jax.vmap(normalise)(both, weight[:, None] * scale, weight[:, None] * bias)
+    normed = functools.partial(normalise, norms=how["norms"])
+    return jax.vmap(normed)(both, weight[:, None] * scale, weight[:, None] * bias)
 
 
 def _weighted(weights: Weights, weight: jax.Array) -> Weights:

@@ -21,11 +21,10 @@ from tenas_jax.networks.darts.edges import (
     leaving,
     stacked,
 )
-from tenas_jax.networks.layers.blocks import ConvNorm, Head, Stem
+from tenas_jax.networks.layers.blocks import ConvNorm, Head, Stem, blueprint
 from tenas_jax.networks.layers.conv_norm import sum_of_conv_norms
 from tenas_jax.networks.layers.maps import feature_maps, operation_weights
-from tenas_jax.networks.model import Network
-from tenas_jax.networks.spec import Blueprint, NetworkSpec
+from tenas_jax.networks.spec import Blueprint
 
 
 class Cell(nn.Module):
@@ -36,12 +35,19 @@ class Cell(nn.Module):
         reduces: whether operations on the cell's inputs have stride 2.
         initialiser: of the kernels.
         form: of the convolutions, see `conv_norm`.
+        norms: what is normalised by, a name in `NORMS` of `networks.layers.maps`.
     """
 
     features: int
     reduces: bool
     initialiser: str
     form: str
+    norms: str = "on"
+
+    @property
+    def _how(self) -> dict[str, str]:
+        """Returns how convolutions are computed and normalised."""
+        return {"form": self.form, "norms": self.norms}
 
     @nn.compact
     def __call__(self, inputs: Sequence[jax.Array], mask: jax.Array) -> jax.Array:
@@ -59,7 +65,7 @@ class Cell(nn.Module):
             skips = stacked(FactorisedReduction, FROM_INPUTS)(*options, name="input_edges")
             from_inputs["skip_connect"] = skips()
         states = jnp.stack([self._preprocess(i, x) for i, x in enumerate(inputs)])
-        parts = leaving(states, from_inputs, stride, self.form)
+        parts = leaving(states, from_inputs, stride, self._how)
         nodes = parts[:NODES] + parts[NODES:]
         return self._nodes(nodes, jax.tree.map(lambda a: a[FROM_INPUTS:], own))
 
@@ -73,7 +79,7 @@ class Cell(nn.Module):
         while len(nodes) > 1:
             count = len(nodes) - 1
             own = jax.tree.map(lambda a, span=slice(first, first + count): a[span], edges)
-            nodes = nodes[1:] + leaving(nodes[:1], own, 1, self.form)
+            nodes = nodes[1:] + leaving(nodes[:1], own, 1, self._how)
             whole.append(nodes[0])
             first += count
         return jnp.concatenate(whole)
@@ -82,7 +88,7 @@ class Cell(nn.Module):
         """Applies ReLU, 1x1 convolution and norm to an input: [C, ...] to [features, ...]."""
         module = ConvNorm(self.features, 1, self.initialiser, name=f"preprocess{number}")
         kernel, scale, bias = module(len(x), x.dtype)
-        return sum_of_conv_norms(nn.relu(x), [kernel], [scale], [bias], form=self.form)
+        return sum_of_conv_norms(nn.relu(x), [kernel], [scale], [bias], **self._how)
 
 
 class Darts(nn.Module):
@@ -95,6 +101,7 @@ class Darts(nn.Module):
         classes: outputs.
         initialiser: name of the kernels' initialiser.
         form: of the convolutions, see `conv_norm`.
+        norms: what is normalised by, a name in `NORMS` of `networks.layers.maps`.
     """
 
     channels: int = 1
@@ -102,6 +109,7 @@ class Darts(nn.Module):
     classes: int = 10
     initialiser: str = "pytorch_default"
     form: str = "auto"
+    norms: str = "on"
 
     @nn.compact
     def __call__(self, images: jax.Array, mask: jax.Array) -> jax.Array:
@@ -109,25 +117,15 @@ class Darts(nn.Module):
         mask = mask.astype(images.dtype)
         x = feature_maps(images)
         if self.stem:
-            x = Stem(self.channels, self.initialiser, self.form, name="stem")(x)
-        options = {"initialiser": self.initialiser, "form": self.form}
+            x = Stem(self.channels, self.initialiser, self.form, self.norms, name="stem")(x)
+        options = {"initialiser": self.initialiser, "form": self.form, "norms": self.norms}
         y = Cell(self.channels, False, **options, name="cells_0")((x, x), mask[0])
         z = Cell(2 * self.channels, True, **options, name="cells_1")((x, y), mask[1])
-        return Head(self.classes, self.initialiser, name="head")(z)
-
-
-def _blueprint(side_multiple: int = 1, patches: bool = False, **size) -> Blueprint:
-    """Returns the blueprint of the scoring network in some size."""
-
-    def build(spec: NetworkSpec, classes: int) -> Network:
-        form = "plain" if spec.smooth else "auto"
-        return Network(Darts(classes=classes, initialiser=spec.initialiser, form=form, **size))
-
-    return Blueprint(build, side_multiple=side_multiple, patches=patches)
+        return Head(self.classes, self.initialiser, self.norms, name="head")(z)
 
 
 NETWORKS: dict[str, Blueprint] = {
-    "scored": _blueprint(side_multiple=2),
-    "patch": _blueprint(patches=True, stem=False),
-    "testing": _blueprint(side_multiple=2),
+    "scored": blueprint(Darts, side_multiple=2),
+    "patch": blueprint(Darts, patches=True, stem=False),
+    "testing": blueprint(Darts, side_multiple=2),
 }

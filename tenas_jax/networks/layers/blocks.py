@@ -1,11 +1,16 @@
-"""Flax modules that the scoring networks of several spaces share."""
+"""What the scoring networks of convolutional spaces share: Flax modules, and how one is built."""
+
+from collections.abc import Callable
+from typing import Any
 
 import flax.linen as nn
 import jax
 
 from tenas_jax.networks.layers.conv_norm import sum_of_conv_norms
 from tenas_jax.networks.layers.initialisers import initialiser
-from tenas_jax.networks.layers.maps import normalise
+from tenas_jax.networks.layers.maps import NORMS, normalise
+from tenas_jax.networks.model import Network
+from tenas_jax.networks.spec import Blueprint, NetworkSpec
 
 
 class Conv(nn.Module):
@@ -84,3 +89,23 @@ class Head(nn.Module):
             param_dtype=x.dtype,
             name="dense",
         )(features)
+
+
+def blueprint(
+    module: Callable[..., nn.Module], *, side_multiple: int = 1, patches: bool = False, **size: Any
+) -> Blueprint:
+    """Returns the blueprint of a scoring network in some size.
+
+    Args:
+        module: takes `classes`, `initialiser`, `form` (see `conv_norm`) and `norms`.
+        side_multiple: what the sides of images must be multiples of.
+        patches: whether it is for tiny inputs of one channel.
+        **size: the module's other fields.
+    """
+
+    def build(spec: NetworkSpec, classes: int) -> Network:
+        form = "plain" if spec.smooth or spec.norms != "on" else "auto"
+        fields = {"initialiser": spec.initialiser, "form": form, "norms": spec.norms}
+        return Network(module(classes=classes, **fields, **size))
+
+    return Blueprint(build, norms=tuple(NORMS), side_multiple=side_multiple, patches=patches)

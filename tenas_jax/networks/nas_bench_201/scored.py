@@ -9,12 +9,11 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from tenas_jax.networks.layers.blocks import Conv, ConvNorm, Head, Stem
+from tenas_jax.networks.layers.blocks import Conv, ConvNorm, Head, Stem, blueprint
 from tenas_jax.networks.layers.conv_norm import sum_of_conv_norms
 from tenas_jax.networks.layers.maps import average_pool_2x2, feature_maps, mix, operation_weights
 from tenas_jax.networks.layers.pooling import average_pool_3x3
-from tenas_jax.networks.model import Network
-from tenas_jax.networks.spec import Blueprint, NetworkSpec
+from tenas_jax.networks.spec import Blueprint
 
 # (target, source), in the order of the mask's rows
 EDGES = ((1, 0), (2, 0), (2, 1), (3, 0), (3, 1), (3, 2))
@@ -164,23 +163,9 @@ class NasBench201(nn.Module):
         return Head(self.classes, self.initialiser, self.norms, name="head")(x)
 
 
-ALL_NORMS = ("on", "frozen", "sample", "identity")
-
-
-def _blueprint(side_multiple: int = 1, patches: bool = False, **size) -> Blueprint:
-    """Returns the blueprint of the scoring network in some size."""
-
-    def build(spec: NetworkSpec, classes: int) -> Network:
-        form = "plain" if spec.smooth or spec.norms != "on" else "auto"
-        fields = {"initialiser": spec.initialiser, "form": form, "norms": spec.norms}
-        return Network(NasBench201(classes=classes, **fields, **size))
-
-    return Blueprint(build, norms=ALL_NORMS, side_multiple=side_multiple, patches=patches)
-
-
 NETWORKS: dict[str, Blueprint] = {
-    "scored": _blueprint(side_multiple=4),
-    "patch": _blueprint(patches=True, channels=1, stages=1, stem=False),
-    "published": _blueprint(side_multiple=4, channels=16, depth=5),
-    "testing": _blueprint(side_multiple=4, stages=1),
+    "scored": blueprint(NasBench201, side_multiple=4),
+    "patch": blueprint(NasBench201, patches=True, channels=1, stages=1, stem=False),
+    "published": blueprint(NasBench201, side_multiple=4, channels=16, depth=5),
+    "testing": blueprint(NasBench201, side_multiple=4, stages=1),
 }
