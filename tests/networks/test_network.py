@@ -79,8 +79,8 @@ def test_state_is_held_and_options_are_passed(train):
     mean, variance = (x.mean(), x.var()) if train else (1.0, 4.0)
     run = jax.jit(lambda network, params, x: network(params, x))
     for _ in range(2):  # the second call still sees the first statistics
-        found = run(network, params, x)
-        np.testing.assert_allclose(found, (x - mean) / jnp.sqrt(variance + 1e-5), rtol=1e-4)
+        got = run(network, params, x)
+        np.testing.assert_allclose(got, (x - mean) / jnp.sqrt(variance + 1e-5), rtol=1e-4)
     np.testing.assert_array_equal(network.state["batch_stats"]["BatchNorm_0"]["var"], [4.0])
 
 

@@ -45,16 +45,16 @@ def test_a_module_is_a_value(space):
 
 
 def dtypes_of_products(jaxpr):
-    found = {}
+    by_name = {}
     for equation in jaxpr.eqns:
         if equation.primitive.name in ("conv_general_dilated", "dot_general"):
-            found.setdefault(equation.primitive.name, set()).add(equation.outvars[0].aval.dtype)
+            by_name.setdefault(equation.primitive.name, set()).add(equation.outvars[0].aval.dtype)
         for value in equation.params.values():
             inner = getattr(value, "jaxpr", value)
             if hasattr(inner, "eqns"):
                 for name, dtypes in dtypes_of_products(inner).items():
-                    found.setdefault(name, set()).update(dtypes)
-    return found
+                    by_name.setdefault(name, set()).update(dtypes)
+    return by_name
 
 
 @pytest.mark.parametrize("space", spaces.SPACES)
@@ -74,12 +74,12 @@ def test_bfloat16_computes_but_keeps_nothing(space, dtype):
     traced = jax.make_jaxpr(lambda v: module.apply(v, images, train=True, mutable=["batch_stats"]))(
         variables
     )
-    found = dtypes_of_products(traced.jaxpr)
+    got = dtypes_of_products(traced.jaxpr)
     last = {jnp.dtype("float32")}
     if space == "as_vit":
-        assert found == {"dot_general": {jnp.dtype(dtype)} | last}
+        assert got == {"dot_general": {jnp.dtype(dtype)} | last}
     else:
-        assert found == {"conv_general_dilated": {jnp.dtype(dtype)}, "dot_general": last}
+        assert got == {"conv_general_dilated": {jnp.dtype(dtype)}, "dot_general": last}
     _, state = jax.eval_shape(
         lambda v: module.apply(v, images, train=True, mutable=["batch_stats"]), variables
     )

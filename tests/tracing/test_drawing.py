@@ -32,17 +32,17 @@ class DataDependent(nn.Module):
         return x - self.param("mean", lambda key: x.mean(0, keepdims=True) + 1)
 
 
-def assert_equal(found, wanted):
-    assert jax.tree.structure(found) == jax.tree.structure(wanted)
-    jax.tree.map(np.testing.assert_array_equal, found, wanted)
+def assert_equal(got, wanted):
+    assert jax.tree.structure(got) == jax.tree.structure(wanted)
+    jax.tree.map(np.testing.assert_array_equal, got, wanted)
 
 
 def test_every_collection_is_as_init_gives_it():
     x = jnp.ones((4, 5))
     for options in ({}, {"train": False}):
-        found = lazy_init(Mixed(), KEY, x, **options)
-        assert set(found) == {"params", "batch_stats"}
-        assert_equal(found, Mixed().init(KEY, x, **options))
+        got = lazy_init(Mixed(), KEY, x, **options)
+        assert set(got) == {"params", "batch_stats"}
+        assert_equal(got, Mixed().init(KEY, x, **options))
 
 
 def test_a_scoring_network_is_as_init_gives_it():
@@ -52,10 +52,10 @@ def test_a_scoring_network_is_as_init_gives_it():
 
 
 def test_nothing_of_the_size_of_the_input_is_computed():
-    found = lazy_init(Mixed(), KEY, HUGE)
-    assert found["params"]["Dense_0"]["kernel"].shape == (3, 3)
+    got = lazy_init(Mixed(), KEY, HUGE)
+    assert got["params"]["Dense_0"]["kernel"].shape == (3, 3)
 
 
 def test_an_input_counts_as_zeros():
-    found = lazy_init(DataDependent(), KEY, jnp.full((4, 2), 7.0))
-    np.testing.assert_array_equal(found["params"]["mean"], [[1.0, 1.0]])
+    got = lazy_init(DataDependent(), KEY, jnp.full((4, 2), 7.0))
+    np.testing.assert_array_equal(got["params"]["mean"], [[1.0, 1.0]])

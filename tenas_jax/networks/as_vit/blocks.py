@@ -3,10 +3,9 @@
 Tokens lie on a grid, [N, H, W, C]. Attention is within windows of that grid, without position bias
 and without shift: what tells positions apart is the overlap of the kernels.
 
-The functions from `first` on are layers whose sizes are run-time arguments. Of arrays that are as
-large as the largest choice they use the first entries, or the middle taps of a kernel. What such a
-layer is given is zero in the entries that are not used, so that weights there have no effect and no
-derivative.
+The functions from `first` on are layers whose sizes are run-time arguments. Of arrays as large as
+the largest choice they use the first entries, or the middle taps of a kernel. The others of what
+they are given are zero, so that weights there have no effect and no derivative.
 """
 
 from collections.abc import Callable
@@ -48,9 +47,8 @@ class Norm(nn.Module):
 def unfold(x: jax.Array, kernel: int, stride: int) -> jax.Array:
     """Lays the pixels or tokens under each position of a kernel side by side.
 
-    Zeros are put around x, as many as make each side ⌊side / stride⌋ positions, a little more
-    after than before. x is cut into blocks as large as the stride, and neighbouring blocks are put
-    together: a few slices, where taking each tap by itself would take K².
+    Zeros around x, rather after than before, make each side ⌊side / stride⌋ positions. Blocks
+    of the stride's size are put together: a few slices, where tap by tap it would take K².
 
     Args:
         x: [N, H, W, C].
@@ -182,7 +180,7 @@ def first(length: int, count: Any, dtype: Any) -> jax.Array:
 
 
 def middle(largest: int, size: Any, stride: int, dtype: Any) -> jax.Array:
-    """Returns [largest²]: 1 at the taps of a kernel among those of the largest, by its padding."""
+    """Returns [largest²]: 1 at those taps of the largest kernel that one of a size has."""
     before = (largest - stride) // 2 - (size - stride) // 2
     taps = jnp.arange(largest)
     one = ((taps >= before) & (taps < before + size)).astype(dtype)

@@ -7,7 +7,7 @@ from tenas_jax.spaces.as_vit.space import STAGES, STRIDES
 
 def crop(params, topology, sizes, padded):
     """What `AsVit` takes, without norm and head."""
-    found = {}
+    cropped = {}
     for stage in range(STAGES):
         own = {name: params[key] for key in params if (name := _own(key, stage))}
         largest, seen = max(padded.kernels[stage]), topology.kernels[stage]
@@ -17,7 +17,7 @@ def crop(params, topology, sizes, padded):
         kernel = np.asarray(own["tokens"]["kernel"]).reshape(largest, largest, -1, cap)
         kernel = kernel[taps, taps, :, :width]
         if stage == 0:
-            found["patch_embed"] = {
+            cropped["patch_embed"] = {
                 "proj": {"kernel": kernel, "bias": own["tokens"]["bias"][:width]},
                 "norm": {name: value[:width] for name, value in own["tokens_norm"].items()},
             }
@@ -31,16 +31,16 @@ def crop(params, topology, sizes, padded):
                 .ravel()
                 for name, value in own["tokens_norm"].items()
             }
-            found[f"layers_{stage - 1}"]["downsample"] = {
+            cropped[f"layers_{stage - 1}"]["downsample"] = {
                 "reduction": {"kernel": kernel},
                 "norm": norm,
             }
         parts = max(padded.heads) // 2 ** (STAGES - 1 - stage)
-        found[f"layers_{stage}"] = {
+        cropped[f"layers_{stage}"] = {
             f"blocks_{block}": _block(own, block, width, width // parts, parts, topology, stage)
             for block in range(sizes.depths[stage])
         }
-    return found
+    return cropped
 
 
 def _own(key, stage):

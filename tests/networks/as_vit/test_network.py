@@ -46,48 +46,48 @@ def test_taps_are_those_of_a_padded_convolution(kernel, stride):
     before = (kernel - stride) // 2
     padded = np.zeros((2, 8 + kernel, 12 + kernel, 3))
     padded[:, before : before + 8, before : before + 12] = x
-    found = np.asarray(unfold(jnp.asarray(x, jnp.float32), kernel, stride))
-    assert found.shape == (2, 8 // stride, 12 // stride, kernel * kernel, 3)
-    for row, column in np.ndindex(found.shape[1:3]):
+    got = np.asarray(unfold(jnp.asarray(x, jnp.float32), kernel, stride))
+    assert got.shape == (2, 8 // stride, 12 // stride, kernel * kernel, 3)
+    for row, column in np.ndindex(got.shape[1:3]):
         window = padded[:, row * stride :, column * stride :][:, :kernel, :kernel]
         np.testing.assert_allclose(
-            found[:, row, column], window.reshape(2, -1, 3), rtol=1e-6, atol=1e-7
+            got[:, row, column], window.reshape(2, -1, 3), rtol=1e-6, atol=1e-7
         )
 
 
 @pytest.mark.parametrize("side", [7, 3])
 def test_half_of_an_odd_grid_leaves_its_end_out(side):
     x = jnp.arange(side * side, dtype=jnp.float32).reshape(1, side, side, 1)
-    found = unfold(x, 2, 2)
-    assert found.shape == (1, side // 2, side // 2, 4, 1)
-    np.testing.assert_array_equal(found[0, 0, 0, :, 0], [0, 1, side, side + 1])
+    got = unfold(x, 2, 2)
+    assert got.shape == (1, side // 2, side // 2, 4, 1)
+    np.testing.assert_array_equal(got[0, 0, 0, :, 0], [0, 1, side, side + 1])
 
 
 def test_windows_are_neighbouring_tokens():
     x = jnp.arange(2 * 4 * 6, dtype=jnp.float32).reshape(2, 4, 6, 1)
-    found = windows(x, 2)
-    assert found.shape == (8, 6, 1)
-    np.testing.assert_array_equal(found[1, :, 0], [3, 4, 5, 9, 10, 11])
-    np.testing.assert_array_equal(grid(found, 2, 4, 6), x)
+    got = windows(x, 2)
+    assert got.shape == (8, 6, 1)
+    np.testing.assert_array_equal(got[1, :, 0], [3, 4, 5, 9, 10, 11])
+    np.testing.assert_array_equal(grid(got, 2, 4, 6), x)
 
 
 def test_attention_by_hand():
     rng = np.random.default_rng(0)
     q, k, v = (rng.standard_normal((3, 5, 2, 4)) for _ in range(3))
-    found = attend(*(jnp.asarray(a, jnp.float32) for a in (q, k, v)))
+    got = attend(*(jnp.asarray(a, jnp.float32) for a in (q, k, v)))
     for n, head in np.ndindex(3, 2):
         scores = np.exp(q[n, :, head] @ k[n, :, head].T / 2)  # √4
         wanted = scores / scores.sum(1, keepdims=True) @ v[n, :, head]
-        np.testing.assert_allclose(found[n, :, head], wanted, rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(got[n, :, head], wanted, rtol=1e-4, atol=1e-5)
 
 
 def test_the_norm_and_its_switch():
     x = jnp.asarray(np.random.default_rng(0).standard_normal((2, 3, 3, 8)) * 5 + 3, jnp.float32)
     weights = {"scale": jnp.arange(8.0), "bias": jnp.ones(8)}
-    found = Norm().apply({"params": weights}, x)
+    got = Norm().apply({"params": weights}, x)
     centred = np.asarray(x) - np.asarray(x).mean(-1, keepdims=True)
     wanted = centred / np.sqrt((centred**2).mean(-1, keepdims=True) + 1e-5) * np.arange(8) + 1
-    np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(got, wanted, rtol=1e-4, atol=1e-5)
     np.testing.assert_array_equal(Norm().apply({"params": weights}, x, False), x)
 
 

@@ -61,11 +61,11 @@ def agree(network, module, params, topology, sizes, with_kernel):
     x = images()
     other, own = exact(topology, sizes, params, module)
     for norms in (True, False):
-        found = features(network.replace(options=(("norms", norms),)), params, x)
+        got = features(network.replace(options=(("norms", norms),)), params, x)
         wanted = features(other.replace(options=(*other.options, ("norms", norms))), own, x)
         width = sizes.widths[-1]
-        np.testing.assert_allclose(found[:, :width], wanted, rtol=1e-9, atol=1e-12)
-        assert not found[:, width:].any()
+        np.testing.assert_allclose(got[:, :width], wanted, rtol=1e-9, atol=1e-12)
+        assert not got[:, width:].any()
     if with_kernel:
         np.testing.assert_allclose(
             kernel(network, params, x), kernel(other, own, x), rtol=1e-9, atol=1e-9
@@ -108,12 +108,10 @@ def test_initial_weights_are_as_wide_as_those_of_the_architecture(rule):
             ("blocks_0", "mlp", "fc1"),
             ("blocks_0", "attn", "qkv"),
         ):
-            found, wanted = own[stage], fresh[stage]
+            got, wanted = own[stage], fresh[stage]
             for name in path:
-                found, wanted = found[name], wanted[name]
-            assert np.std(found["kernel"]) == pytest.approx(
-                float(np.std(wanted["kernel"])), rel=0.05
-            )
+                got, wanted = got[name], wanted[name]
+            assert np.std(got["kernel"]) == pytest.approx(float(np.std(wanted["kernel"])), rel=0.05)
     bound = 48**-0.5  # of 4 · 4 · 3 inputs
     for weight in own["patch_embed"]["proj"].values():
         assert 0.8 * bound < np.abs(weight).max() <= bound * (1 + 1e-6)

@@ -33,18 +33,18 @@ def norm_shapes(name, *shape):
 
 def cell_shapes(name, inputs, channels):
     """Of one cell: preprocessing, and the operations of 14 edges, stacked."""
-    found = {}
+    by_path = {}
     for i, before in enumerate(inputs):
-        found[f"{name}/preprocess{i}/conv/kernel"] = (1, 1, before, channels)
-        found |= norm_shapes(f"{name}/preprocess{i}/norm", channels)
+        by_path[f"{name}/preprocess{i}/conv/kernel"] = (1, 1, before, channels)
+        by_path |= norm_shapes(f"{name}/preprocess{i}/norm", channels)
     for size in (3, 5):
         operations = [f"sep_conv_{size}x{size}/sep_{half}" for half in "ab"]
         for operation in (*operations, f"dil_conv_{size}x{size}"):
             path = f"{name}/edges/{operation}"
-            found[f"{path}/depthwise/kernel"] = (14, size, size, 1, channels)
-            found[f"{path}/pointwise/kernel"] = (14, 1, 1, channels, channels)
-            found |= norm_shapes(f"{path}/norm", 14, channels)
-    return found
+            by_path[f"{path}/depthwise/kernel"] = (14, size, size, 1, channels)
+            by_path[f"{path}/pointwise/kernel"] = (14, 1, 1, channels, channels)
+            by_path |= norm_shapes(f"{path}/norm", 14, channels)
+    return by_path
 
 
 def test_names_and_shapes_of_the_kernel_network(shapes):
@@ -66,9 +66,9 @@ def test_names_and_shapes_of_the_kernel_network(shapes):
 
 def test_the_thin_network_has_no_stem(shapes):
     network = Network(variant("darts", "thin").build(classes=7), jnp.asarray(SUPERNET))
-    found = shapes(network, (2, 3, 3, 1))
-    assert not [path for path in found if path.startswith("stem")]
-    assert found["head/dense/kernel"] == (8, 7)
+    got = shapes(network, (2, 3, 3, 1))
+    assert not [path for path in got if path.startswith("stem")]
+    assert got["head/dense/kernel"] == (8, 7)
 
 
 def test_edges_and_operations_are_those_of_the_space():
@@ -113,7 +113,7 @@ def random_genotype():
 
 
 def test_both_forms_give_the_same_logits_and_gradients(images, params):
-    found = {}
+    got = {}
     for form in ("plain", "condensed"):
         module = variant("darts", "thin").build(form=form)
 
@@ -123,8 +123,8 @@ def test_both_forms_give_the_same_logits_and_gradients(images, params):
             logits, pullback = jax.vjp(lambda p, x: network(p, x), params, images)
             return logits, pullback(jnp.cos(logits))
 
-        found[form] = [run(jnp.asarray(m, jnp.float32)) for m in (SUPERNET, random_genotype())]
-    leaves = [jax.tree.leaves(found[form]) for form in ("plain", "condensed")]
+        got[form] = [run(jnp.asarray(m, jnp.float32)) for m in (SUPERNET, random_genotype())]
+    leaves = [jax.tree.leaves(got[form]) for form in ("plain", "condensed")]
     for plain, condensed in zip(*leaves, strict=True):
         scale = np.abs(plain).max()
         np.testing.assert_allclose(condensed, plain, rtol=0, atol=2e-4 * max(scale, 1))
@@ -204,11 +204,11 @@ def test_an_operation_that_is_off_has_no_part(images, params):
     run = jax.jit(lambda params, mask: Network(module, mask)(params, images))
     mask = jnp.asarray(single((0, 2, 0, SEP_3X3)), jnp.float32)
     before = run(params, mask)
-    place = BY_SOURCE.index((0, 0))
+    row = BY_SOURCE.index((0, 0))
 
     def changed(operation):
         edges = params["cells_0"]["edges"]
-        own = jax.tree.map(lambda a: a.at[place].multiply(-3.0), edges[operation])
+        own = jax.tree.map(lambda a: a.at[row].multiply(-3.0), edges[operation])
         return {**params, "cells_0": {**params["cells_0"], "edges": {**edges, operation: own}}}
 
     assert (run(changed("dil_conv_3x3"), mask) == before).all()

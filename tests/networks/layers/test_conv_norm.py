@@ -85,10 +85,10 @@ def expected(case):
         return jax.tree.map(np.asarray, run(*cast((args, cotangents), jnp.float64)))
 
 
-def assert_close(found, wanted, tolerance):
-    found, wanted = jax.tree.leaves(found), jax.tree.leaves(wanted)
-    assert len(found) == len(wanted)
-    for a, b in zip(found, wanted, strict=True):
+def assert_close(got, wanted, tolerance):
+    got, wanted = jax.tree.leaves(got), jax.tree.leaves(wanted)
+    assert len(got) == len(wanted)
+    for a, b in zip(got, wanted, strict=True):
         assert a.shape == b.shape
         assert np.abs(np.asarray(a, np.float64) - b).max() < tolerance * np.abs(b).max()
 
@@ -96,9 +96,9 @@ def assert_close(found, wanted, tolerance):
 def check(case, form, dtype, tolerance):
     args, cotangents = cast(make(case), dtype)
     fn = functools.partial(sum_of_conv_norms, **options(case), form=form)
-    found = jax.jit(lambda args, c: value_and_pullback(fn, args, c))(args, cotangents)
-    assert all(leaf.dtype == dtype for leaf in jax.tree.leaves(found))
-    assert_close(found, expected(case), tolerance)
+    got = jax.jit(lambda args, c: value_and_pullback(fn, args, c))(args, cotangents)
+    assert all(leaf.dtype == dtype for leaf in jax.tree.leaves(got))
+    assert_close(got, expected(case), tolerance)
 
 
 @by_form
@@ -140,9 +140,9 @@ def test_second_derivatives_agree(case, x64):
 
     wanted = jax.tree.map(np.asarray, second(functools.partial(reference, **options(case))))
     for form in FORMS:
-        found = second(functools.partial(sum_of_conv_norms, **options(case), form=form))
+        got = second(functools.partial(sum_of_conv_norms, **options(case), form=form))
         # x moves these squares through the norm alone, hence some cancellation
-        assert_close(found, wanted, 1e-9)
+        assert_close(got, wanted, 1e-9)
 
 
 def test_forward_mode_in_plain(x64):
@@ -152,8 +152,8 @@ def test_forward_mode_in_plain(x64):
         functools.partial(reference, stride=1, dilation=1),
         functools.partial(sum_of_conv_norms, form="plain"),
     ]
-    wanted, found = (jax.jit(lambda a, t, f=f: jax.jvp(f, a, t)[1])(args, tangents) for f in fns)
-    assert_close(found, np.asarray(wanted), 1e-10)
+    wanted, got = (jax.jit(lambda a, t, f=f: jax.jvp(f, a, t)[1])(args, tangents) for f in fns)
+    assert_close(got, np.asarray(wanted), 1e-10)
 
 
 def test_auto_is_condensed_on_cpu_and_plain_elsewhere(monkeypatch):

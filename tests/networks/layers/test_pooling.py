@@ -40,9 +40,9 @@ def value_and_gradients(fn, x, cotangents):
 
 
 def assert_same(fn, reference, x, cotangents):
-    found = jax.jit(lambda x, c: value_and_gradients(fn, x, c))(x, cotangents)
+    got = jax.jit(lambda x, c: value_and_gradients(fn, x, c))(x, cotangents)
     wanted = jax.jit(lambda x, c: value_and_gradients(reference, x, c))(x, cotangents)
-    for a, b in zip(found, wanted, strict=True):
+    for a, b in zip(got, wanted, strict=True):
         assert a.dtype == x.dtype
         tolerance = 100 * jnp.finfo(x.dtype).eps
         np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance)
@@ -99,9 +99,9 @@ def test_3x3_second_derivative(kind, form, x64):
     def squares(fn):
         return jax.jit(jax.grad(lambda c: (jax.vjp(fn, x)[1](c)[0] ** 2).sum()))(c)
 
-    found = squares(lambda x: POOLS[kind](x, form=form))
+    got = squares(lambda x: POOLS[kind](x, form=form))
     wanted = squares(lambda x: reference_3x3(x, kind=kind))
-    np.testing.assert_allclose(found, wanted, rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(got, wanted, rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize("shape", [(3, 4, 6, 2), (1, 2, 2, 1)], ids=str)

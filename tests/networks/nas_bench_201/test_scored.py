@@ -25,13 +25,13 @@ pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 
 def cell_shapes(name, channels):
-    found = {}
+    by_path = {}
     for edge in ("1<-0", "2<-0", "2<-1", "3<-0", "3<-1", "3<-2"):
         for size in (1, 3):
             op = f"{name}/edges_{edge}/nor_conv_{size}x{size}"
-            found[f"{op}/conv/kernel"] = (size, size, channels, channels)
-            found[f"{op}/norm/scale"] = found[f"{op}/norm/bias"] = (channels,)
-    return found
+            by_path[f"{op}/conv/kernel"] = (size, size, channels, channels)
+            by_path[f"{op}/norm/scale"] = by_path[f"{op}/norm/bias"] = (channels,)
+    return by_path
 
 
 def test_names_and_shapes_of_the_kernel_network(shapes):
@@ -170,10 +170,10 @@ def test_cells_equal_a_plain_one(form, x64):
     x, params = cell_images(), cell_params(CHANNELS)
     rng = np.random.default_rng(2)
     for mask in [SUPERNET[0], np.zeros((6, 5)), *(random_mask(rng) for _ in range(3))]:
-        found = run_cell(params, x, jnp.asarray(mask, float), form)
-        assert found.dtype == jnp.float64
+        got = run_cell(params, x, jnp.asarray(mask, float), form)
+        assert got.dtype == jnp.float64
         wanted = plain_cell(params, x, mask)
-        np.testing.assert_allclose(found, wanted, rtol=1e-10, atol=1e-10)
+        np.testing.assert_allclose(got, wanted, rtol=1e-10, atol=1e-10)
 
 
 def test_an_edge_is_the_mean_of_its_operations(x64):
@@ -211,8 +211,8 @@ def test_gradients_reach_exactly_what_the_mask_keeps(shapes):
         if edge:
             target, source = (int(node) for node in edge.split("<-"))
             mask[0, EDGES.index((target, source)), OPERATIONS.index(operation)] = 0
-        found = gradients(Network(module, jnp.asarray(mask)), params)
-        for path, leaf in traverse_util.flatten_dict(found, sep="/").items():
+        got = gradients(Network(module, jnp.asarray(mask)), params)
+        for path, leaf in traverse_util.flatten_dict(got, sep="/").items():
             left_out = edge is not None and path.startswith(f"cells_0/edges_{edge}/{operation}/")
             assert jnp.isfinite(leaf).all()
             assert bool((leaf == 0).all()) == left_out, path
