@@ -23,10 +23,10 @@ from experiments.golden.as_vit import check_as_vit
 from experiments.golden.rows import Row, images, scalar, worst
 from tenas_jax.errors import UserError
 from tenas_jax.metrics import Batch, kernel_regression, linear_regions
-from tenas_jax.metrics.relu_patterns import relu_inputs
 from tenas_jax.networks import NETWORKS, Network, Params, variant
 from tenas_jax.networks.darts.edges import BY_SOURCE, FROM_INPUTS
 from tenas_jax.ntk import SharedNtk, ntk
+from tenas_jax.tracing.kinks import kink_margins
 
 TOLERANCES = {"float64": 1e-6, "float32": 1e-3}
 
@@ -117,9 +117,9 @@ def kinks(case: dict, form: str = "auto") -> np.ndarray:
         x = images(case["input"]["seed"], case["input"]["shape"], "float64")
         net = network(case, "ntk", form)
         params = parameters(net, x)
-        inputs = _relu_inputs(net, params, x)
+        margins = _margins(net, params, x)
         # A ReLU that is switched off is given exact zeros, in any precision.
-        near = (jnp.abs(inputs) < 1e-6) & (inputs != 0)
+        near = (jnp.abs(margins) < 1e-6) & (margins != 0)
         return np.flatnonzero(np.asarray(near.any(axis=1)))
 
 
@@ -152,7 +152,7 @@ def check_kernel_regression(
 
 # Compiled once for all cases of a shape: networks that differ in their mask share a program.
 _forward = jax.jit(lambda net, params, x: net(params, x))
-_relu_inputs = jax.jit(lambda net, params, x: relu_inputs(lambda x: net(params, x), x))
+_margins = jax.jit(lambda net, params, x: kink_margins(lambda x: net(params, x), x))
 _ntk = jax.jit(ntk, static_argnames="engine")
 _regions = jax.jit(linear_regions, static_argnames="pass_size")
 

@@ -1,14 +1,16 @@
 """The number of linear regions that a batch of inputs falls into. Higher is more expressive.
 
-R = #{distinct rows of A}, A[s, v] = 1 if the v-th ReLU output is positive for sample s.
+R = #{distinct rows of A}, A[s, v] = 1 if sample s lies above the v-th kink of an activation. Of a
+ReLU that is whether its output is positive; of other piecewise linear activations, and in loops,
+every kink counts (see `tenas_jax.tracing.kinks`).
 
 Source: Chen, Gong and Wang, 2021 (TE-NAS), arXiv:2102.11535, after Xiong et al., 2020,
-arXiv:2003.00680. The released program finds distinct rows by an S × S product of A, in half
-precision; here rows are packed into 64-bit words on the device and counted by a sort, which is
-exact for up to 64 ReLU outputs a sample (the thin NAS-Bench-201 network has 36). Wider patterns are
-hashed to 64 bits by random parities: two distinct patterns collide with probability 2^-64, so that
-among S samples any collision at all has probability below S² 2^-65, 2.4e-13 for S = 3000, and it
-could only lower R.
+arXiv:2003.00680. The released program looks at ReLUs alone, and finds distinct rows by an S × S
+product of A, in half precision; here rows are packed into 64-bit words on the device and counted by
+a sort, which is exact for up to 64 kinks a sample (the thin NAS-Bench-201 network has 36). Wider
+patterns are hashed to 64 bits by random parities: two distinct patterns collide with probability
+2^-64, so that among S samples any collision at all has probability below S² 2^-65, 2.4e-13 for S =
+3000, and it could only lower R.
 
 The paper counts on images; its program on 3 × 3 crops of one channel, in a network of one channel
 without stem, because larger inputs put almost every sample in a region of its own: the count
@@ -22,8 +24,8 @@ from jax.extend import core
 
 from tenas_jax.errors import UserError
 from tenas_jax.metrics.batch import Batch
-from tenas_jax.metrics.relu_patterns import relu_patterns
 from tenas_jax.networks.model import Network, Params
+from tenas_jax.tracing.kinks import kink_margins
 from tenas_jax.tracing.loops import map_or_unroll, needs_unrolling
 
 WORDS = 2  # of 32 bits, for each pattern
@@ -32,10 +34,10 @@ WORDS = 2  # of 32 bits, for each pattern
 def linear_regions(
     network: Network, params: Params, batch: Batch, key: jax.Array, *, pass_size: int = 1000
 ) -> jax.Array:
-    """R for the images of a batch.
+    """Returns R for the images of a batch.
 
     Args:
-        network: the network whose ReLUs count.
+        network: the network whose kinks count.
         params: its parameters.
         batch: images [S, H, W, C].
         key: draws the parities of patterns wider than 64; unused otherwise.
@@ -46,7 +48,8 @@ def linear_regions(
         int32 scalar between 1 and S; higher is more expressive.
 
     Raises:
-        UserError: S is not a multiple of `pass_size`, or the network has no ReLU.
+        UserError: S is not a multiple of `pass_size`, the network has no piecewise linear
+            activation, or it has one inside a `while`.
     """
     images = batch.images
     pass_size = min(pass_size, len(images))
@@ -55,16 +58,16 @@ def linear_regions(
     passes = images.reshape(-1, pass_size, *images.shape[1:])
 
     def words(images: jax.Array) -> jax.Array:
-        return pack(relu_patterns(lambda x: network(params, x), images), key)
+        return pack(kink_margins(lambda x: network(params, x), images) > 0, key)
 
     program = jax.make_jaxpr(words)(passes[0])  # traced once, for all passes
     run, unroll = core.jaxpr_as_fun(program), needs_unrolling(program.jaxpr)
-    found = map_or_unroll(lambda images: run(images)[0], passes, unroll=unroll)
-    return count_distinct(found.reshape(-1, WORDS))
+    patterns = map_or_unroll(lambda images: run(images)[0], passes, unroll=unroll)
+    return count_distinct(patterns.reshape(-1, WORDS))
 
 
 def pack(patterns: jax.Array, key: jax.Array) -> jax.Array:
-    """Patterns as words that are equal where the patterns are.
+    """Packs patterns into words that are equal where the patterns are.
 
     Args:
         patterns: bool [S, V].
@@ -88,6 +91,6 @@ def pack(patterns: jax.Array, key: jax.Array) -> jax.Array:
 
 
 def count_distinct(words: jax.Array) -> jax.Array:
-    """The number of distinct rows of uint32 [S, 2], int32: one sort, and a look at neighbours."""
+    """Counts the distinct rows of uint32 [S, 2], int32: one sort, and a look at neighbours."""
     high, low = lax.sort((words[:, 0], words[:, 1]), num_keys=2)
     return 1 + ((high[1:] != high[:-1]) | (low[1:] != low[:-1])).sum(dtype=jnp.int32)
