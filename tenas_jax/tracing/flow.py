@@ -73,7 +73,7 @@ class Flow:
         """Returns the steps from one array to a value that is computed from it alone.
 
         Args:
-            atom: the value.
+            slot: the value.
             source: the array. Parameters and constants may enter besides.
 
         Returns:

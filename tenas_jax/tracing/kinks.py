@@ -26,10 +26,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from tenas_jax.errors import UserError
+from tenas_jax.tracing.evaluate import evaluate
 from tenas_jax.tracing.flat import Site, Step, flatten
 from tenas_jax.tracing.flow import Flow
 from tenas_jax.tracing.sites import place
-from tenas_jax.tracing.taps import evaluate, example_axes
+from tenas_jax.tracing.taps import example_axes
 
 CURVED = frozenset(
     "celu elu gelu hard_silu hard_swish log_sigmoid logaddexp logaddexp2 mish selu silu soft_sign "

@@ -22,7 +22,8 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 
 from tenas_jax.errors import UserError, lookup
-from tenas_jax.tracing.flat import CALLS, REMAT, RULED, Flat, Site, Step
+from tenas_jax.tracing.evaluate import RULES
+from tenas_jax.tracing.flat import RULED, Flat, Site, Step
 from tenas_jax.tracing.flow import Flow
 
 ACTIVATIONS = frozenset(
@@ -31,7 +32,6 @@ ACTIVATIONS = frozenset(
     "swish".split()
 )
 _SATURATING = ("tanh", "logistic", "erf", "erfc")
-ENTERED = (*CALLS, *RULED, *REMAT, "scan", "cond")  # what sites may lie in
 _HINTS = {
     "while": ", since it turns an unknown number of times; use `scan` or unroll it",
     "shard_map": "; look at the function inside it",
@@ -65,7 +65,7 @@ def place(
         flat.sites.setdefault(site.position, []).append(site)
     for step in flat.steps:
         site = next((s for inner in step.inner for s in inner.listed()), None)
-        if site is not None and step.primitive not in ENTERED:
+        if site is not None and step.primitive not in RULES:
             hint = _HINTS.get(step.primitive, "")
             raise UserError(
                 f"{site.kind} {site.name!r} inside `{step.primitive}` cannot be looked at{hint}"

@@ -1,5 +1,7 @@
 """Gradients at inner values against functions that are split there by hand, in float64."""
 
+import functools
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -11,49 +13,11 @@ from jax import lax
 from jax.ad_checkpoint import checkpoint_name
 from jax.sharding import Mesh, PartitionSpec
 
-from tenas_jax.errors import UserError
-from tenas_jax.tracing.taps import KINDS, Tap, tapped, with_shifts
+from tenas_jax.tracing.taps import tapped, with_shifts
+
+from .by_hand import WIDTH, batch, block, by_hand, close, gradients, loss, params
 
 pytestmark = pytest.mark.usefixtures("x64", "quick_compilation")
-WIDTH = 3
-
-
-def params(seed: int = 0) -> dict:
-    keys = jax.random.split(jax.random.key(seed), 4)
-    shapes = {"a": (WIDTH, WIDTH), "bias": (WIDTH,), "b": (WIDTH, WIDTH), "c": (WIDTH, 2)}
-    return {n: jax.random.normal(k, s) for (n, s), k in zip(shapes.items(), keys, strict=True)}
-
-
-def batch(count: int = 4) -> jax.Array:
-    return jax.random.normal(jax.random.key(9), (count, WIDTH))
-
-
-def block(p, x, shifts=(0.0, 0.0, 0.0, 0.0)):
-    """A layer with each kind of tap but convolution; `shifts` splits it by hand."""
-    h = x @ p["a"] + p["bias"][None] + shifts[0]
-    y = checkpoint_name(jax.nn.gelu(h + shifts[1]), "middle") + shifts[2]
-    return y @ p["b"] + shifts[3]
-
-
-def close(actual, wanted):
-    jax.tree.map(lambda a, w: np.testing.assert_allclose(a, w, rtol=0, atol=1e-12), actual, wanted)
-
-
-def loss(outputs):
-    return sum(jnp.sin(leaf).sum() for leaf in jax.tree.leaves(outputs))
-
-
-def gradients(f, p, x, **options):
-    """∂L/∂value at every tap, read off the program of f."""
-    g, zeros = with_shifts(f, p, x, **options)
-    return jax.grad(lambda shifts: loss(g(shifts, p, x)[0]))(zeros)
-
-
-def by_hand(f, p, x, shapes):
-    zeros = [jnp.zeros(shape) for shape in shapes]
-    return jax.grad(lambda shifts: loss(f(p, x, shifts)))(zeros)
-
-
 WRAPPERS = {
     "nothing": lambda f: f,
     "jit": jax.jit,
@@ -147,20 +111,26 @@ def test_under_transformations(how):
 
 
 @pytest.mark.parametrize("check_vma", [False, True])
-def test_every_device_has_the_taps_of_its_examples(check_vma):
+@pytest.mark.parametrize("case", ["plain", "loop", "coupled"])
+def test_every_device_has_the_taps_of_its_examples(case, check_vma):
+    """Also in loops, and where a statistic of all devices' examples enters."""
+
+    def f(p, x, mean=lambda v: v.mean(0, keepdims=True)):
+        if case == "loop":
+            return WRAPPERS["scan over examples"](jax.checkpoint(block))(p, x)
+        return block(p, nn.relu(x @ p["b"] - mean(x @ p["b"])) if case == "coupled" else x)
+
     p, x = params(), batch(8)
-    mesh = Mesh(np.array(jax.devices()[:4]), ("i",))
-    split = PartitionSpec("i")
+    values = [tap.value for tap in tapped(f, p, x)[1]]
+    own = functools.partial(f, mean=lambda v: lax.pmean(v.mean(0, keepdims=True), "i"))
     spread = jax.shard_map(
-        lambda p, x: ([t.value for t in tapped(block, p, x)[1]], gradients(block, p, x)),
-        mesh=mesh,
-        in_specs=(PartitionSpec(), split),
-        out_specs=split,
+        lambda p, x: ([tap.value for tap in tapped(own, p, x)[1]], gradients(own, p, x)),
+        mesh=Mesh(np.array(jax.devices()[:4]), ("i",)),
+        in_specs=(PartitionSpec(), PartitionSpec("i")),
+        out_specs=PartitionSpec("i"),
         check_vma=check_vma,
     )
-    values, gradient = jax.jit(spread)(p, x)
-    close(values, [t.value for t in tapped(block, p, x)[1]])
-    close(gradient, by_hand(block, p, x, [x.shape] * 4))
+    close(jax.jit(spread)(p, x), (values, gradients(f, p, x)))
 
 
 @jax.custom_jvp
@@ -229,135 +199,3 @@ def test_branches_not_taken_have_zeros():
         gradient = jax.grad(lambda s, g=g, which=which: loss(g(s, p, x, which)[0]))(zeros)
         assert [bool(jnp.any(v != 0)) for v in gradient] == [which == 0, which == 0, which == 2]
         close(gradient[2], (which == 2) * jnp.cos(jnp.tanh(3 * x)) / jnp.cosh(3 * x) ** 2)
-
-
-ACTIVATIONS = {
-    **{name: getattr(jax.nn, name) for name in ("relu", "relu6", "leaky_relu", "elu", "silu")},
-    **{name: getattr(jax.nn, name) for name in ("softplus", "hard_tanh", "mish", "sigmoid")},
-    **{name: getattr(jax.nn, name) for name in ("gelu", "tanh", "hard_swish")},
-    "exact gelu": lambda x: jax.nn.gelu(x, approximate=False),
-    "where": lambda x: jnp.where(x > 0, x, 0),
-    "leaky where": lambda x: jnp.where(x >= 0, x, 0.1 * x),
-    "where of two bounds": lambda x: jnp.where((x > -1) & (x < 1), x, jnp.sign(x)),
-    "leaky maximum": lambda x: jnp.maximum(0.1 * x, x),
-    "an array of zeros": lambda x: jnp.maximum(x, jnp.zeros_like(x)),
-    "mask": lambda x: x * (x > 0),
-    "silu written out": lambda x: x * jax.nn.sigmoid(x),
-    "clip": lambda x: jnp.clip(x, -1, 1),
-    "clamp": lambda x: lax.clamp(-1.0, x, 1.0),
-    "slope is a parameter": lambda x: nn.PReLU().apply({"params": {"negative_slope": 0.3}}, x),
-    "two at once": lambda x: nn.relu(x) + x,
-}
-
-
-@pytest.mark.parametrize("name", ACTIVATIONS)
-def test_activations_are_given_what_they_are_a_function_of(name):
-    """One tap for each, whose shift moves all of the function."""
-    x, activation = 2 * batch(), ACTIVATIONS[name]
-
-    def f(x):
-        return activation(3 * x + 1)
-
-    (tap,) = tapped(f, x)[1]
-    h = 3 * x + 1
-    close(tap.value, h)
-    g, zeros = with_shifts(f, x)
-    (gradient,) = jax.grad(lambda s: loss(g(s, x)[0]))(zeros)
-    moved = g([z + 0.7 for z in zeros], x)[0]
-    if name == "two at once":  # the sum's other term is no part of the activation
-        close(gradient, jnp.cos(f(x)) * (h > 0))
-        close(moved, nn.relu(h + 0.7) + h)
-    else:
-        close(gradient, jax.grad(lambda h: loss(activation(h)))(h))
-        close(moved, activation(h + 0.7))
-
-
-@pytest.mark.parametrize(
-    "f",
-    [
-        jax.nn.softmax,
-        lambda x: nn.LayerNorm(use_scale=False, use_bias=False).apply({}, x),
-        lambda x: nn.BatchNorm(use_running_average=False).init_with_output(jax.random.key(0), x)[0],
-        lambda x: (
-            jnp.maximum(x, x.sum()) + nn.max_pool(x[:, :, None], (2,), padding="SAME")[..., 0]
-        ),
-        lambda x: jnp.where(jax.random.bernoulli(jax.random.key(0), 0.5, x.shape), 2 * x, 0),
-        lambda x: x * (x + 1) + jnp.tanh(jnp.arange(3.0))[None] + x @ x.T @ x,
-    ],
-    ids=["softmax", "layer norm", "batch norm", "maxima", "dropout", "no activation"],
-)
-def test_what_is_no_tap(f):
-    assert tapped(f, batch())[1] == []
-
-
-def test_layers_are_named_after_their_parameters():
-    class Net(nn.Module):
-        @nn.compact
-        def __call__(self, x):
-            x = nn.Conv(4, (3, 3), name="stem")(x)
-            x = nn.avg_pool(nn.relu(x), (2, 2))
-            q, k = nn.Dense(3, name="query")(x), nn.Dense(3, use_bias=False, name="key")(x)
-            mixed = jnp.einsum("nhwc,nhvc->nhwv", q, k)  # of data and data
-            return mixed @ (jnp.eye(3) + 1)  # of data and a constant
-
-    x = jax.random.normal(jax.random.key(0), (2, 4, 4, 1))
-    variables = Net().init(jax.random.key(1), x)
-    taps = tapped(Net().apply, variables, x)[1]
-    assert [(tap.kind, tap.name) for tap in taps] == [
-        ("convolution", "params/stem/kernel"),
-        ("activation", "relu"),
-        ("dense", "params/query/kernel"),
-        ("dense", "params/key/kernel"),
-    ]
-    close(taps[0].value, taps[1].value)  # with the bias
-    closed = tapped(lambda x: Net().apply(variables, x), x)[1]
-    assert [t.kind for t in closed] == [t.kind for t in taps] + ["dense"]  # what is a constant now?
-    close([t.value for t in closed[:4]], [t.value for t in taps])
-    # An encoding is no data either.
-    masked = lambda v, x, mask: Net().apply(jax.tree.map(lambda w: w * mask, v), x)  # noqa: E731
-    encoded = tapped(masked, variables, x, jnp.ones(()), weights=(0, 2))[1]
-    assert [t.name for t in encoded] == [t.name for t in taps]
-    assert [t.name for t in tapped(masked, variables, x, jnp.ones(()))[1]] == ["relu"]
-    # In the other order of arguments the images would be the parameters.
-    swapped = tapped(lambda x, v: Net().apply(v, x), x, variables, weights=1)[1]
-    assert [t.name for t in swapped] == [t.name for t in taps]
-
-
-def test_kinds_are_chosen_and_named():
-    p, x = params(), batch()
-    assert set(KINDS) == {"activation", "convolution", "dense", "name"}
-    for kind in ("activation", "dense", "name"):
-        taps = tapped(block, p, x, kinds=kind)[1]
-        assert {tap.kind for tap in taps} == {kind}
-    assert tapped(block, p, x, kinds=())[1] == []
-    taps = jax.jit(lambda p, x: tapped(block, p, x)[1])(p, x)
-    assert all(isinstance(tap, Tap) for tap in taps)
-    with pytest.raises(UserError, match="unknown kind of tap 'activations'.*'activation'"):
-        tapped(block, p, x, kinds=("activations",))
-    with pytest.raises(UserError, match="has 4 taps, but 1 shifts are given"):
-        with_shifts(block, p, x)[0]([jnp.zeros(())], p, x)
-
-
-def spread(x):
-    mesh = Mesh(np.array(jax.devices()[:2]), ("i",))
-    return jax.shard_map(
-        jnp.tanh, mesh=mesh, in_specs=PartitionSpec("i"), out_specs=PartitionSpec("i")
-    )(x)
-
-
-@pytest.mark.parametrize(
-    ("f", "message"),
-    [
-        (lambda x: lax.while_loop(lambda x: x.sum() > 9, nn.relu, x), "inside `while`.*use `scan`"),
-        (spread, "inside `shard_map` cannot be looked at; look at the function inside it"),
-    ],
-)
-def test_where_values_cannot_be_handed_out(f, message):
-    with pytest.raises(UserError, match=message) as caught:
-        tapped(f, batch())
-    assert "\n" not in str(caught.value)
-    outputs, taps = tapped(
-        lambda x: f(x), batch(), kinds=("dense",)
-    )  # without taps inside, it runs
-    close(outputs, f(batch()))
-    assert taps == []
