@@ -24,10 +24,10 @@ from experiments.golden.rows import Row, images, scalar, worst
 from tenas_jax import spaces
 from tenas_jax.errors import UserError
 from tenas_jax.metrics import Batch, Probe, kernel_regression, linear_regions
-from tenas_jax.metrics.relu_patterns import relu_inputs
 from tenas_jax.networks import Network, NetworkSpec, Params, scored_network
 from tenas_jax.networks.darts.edges import BY_SOURCE, FROM_INPUTS
 from tenas_jax.ntk import ntk
+from tenas_jax.tracing.kinks import kink_margins
 
 TOLERANCES = {"float64": 1e-6, "float32": 1e-3}
 
@@ -118,9 +118,9 @@ def kinks(case: dict, form: str = "auto") -> np.ndarray:
         x = images(case["input"]["seed"], case["input"]["shape"], "float64")
         net = network(case, "scored", form)
         params = parameters(net, x)
-        inputs = _relu_inputs(net, params, x)
+        margins = _margins(net, params, x)
         # A ReLU that is switched off is given exact zeros, in any precision.
-        near = (jnp.abs(inputs) < 1e-6) & (inputs != 0)
+        near = (jnp.abs(margins) < 1e-6) & (margins != 0)
         return np.flatnonzero(np.asarray(near.any(axis=1)))
 
 
@@ -153,7 +153,7 @@ def check_kernel_regression(
 
 # Compiled once for all cases of a shape: networks that differ in their mask share a program.
 _forward = jax.jit(lambda net, params, x: net(params, x))
-_relu_inputs = jax.jit(lambda net, params, x: relu_inputs(lambda x: net(params, x), x))
+_margins = jax.jit(lambda net, params, x: kink_margins(lambda x: net(params, x), x))
 _ntk = jax.jit(ntk, static_argnames="engine")
 
 

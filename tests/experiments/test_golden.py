@@ -198,7 +198,7 @@ def test_images_at_a_kink_stand_apart_in_float32_alone(small_case, monkeypatch):
 
 def test_a_kink_is_an_image_near_a_zero_of_some_relu(small_case, monkeypatch):
     inputs = jnp.asarray([[1.0, -2.0], [1.0, 1e-7], [0.0, 3.0], [-1e-7, 1.0], [1e-5, 1.0]])
-    monkeypatch.setattr(golden, "relu_inputs", lambda f, x: inputs.astype(x.dtype))
+    monkeypatch.setattr(golden, "kink_margins", lambda f, x: inputs.astype(x.dtype))
     assert golden.kinks(small_case).tolist() == [1, 3]
 
 

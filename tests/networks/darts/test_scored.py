@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from flax import traverse_util
 
-from tenas_jax.metrics.relu_patterns import relu_inputs
 from tenas_jax.networks import Network, variant
 from tenas_jax.networks.darts.edges import (
     AVERAGE,
@@ -19,6 +18,7 @@ from tenas_jax.networks.darts.edges import (
     SKIP,
 )
 from tenas_jax.spaces import SPACES
+from tenas_jax.tracing.kinks import kink_margins
 
 SPACE = SPACES["darts"]
 SUPERNET = SPACE.supernet()
@@ -134,7 +134,7 @@ def test_both_forms_give_the_same_logits_and_gradients(images, params):
 def relus(images, params):
     """For a mask, which ReLU outputs of the thin network are ever given anything but zero."""
     module = variant("darts", "thin").build()
-    run = jax.jit(lambda mask: relu_inputs(lambda x: Network(module, mask)(params, x), images))
+    run = jax.jit(lambda mask: kink_margins(lambda x: Network(module, mask)(params, x), images))
 
     def count(mask) -> int:
         return int((np.asarray(run(jnp.asarray(mask, jnp.float32))) != 0).any(0).sum())

@@ -7,12 +7,12 @@ import pytest
 from flax import traverse_util
 
 from tenas_jax.errors import UserError
-from tenas_jax.metrics.relu_patterns import relu_inputs
 from tenas_jax.networks import NETWORKS, NasBench201, Network, Scoring, variant
 from tenas_jax.networks.layers.maps import convolve, normalise
 from tenas_jax.networks.layers.pooling import average_pool_3x3
 from tenas_jax.networks.nas_bench_201.scored import EDGES, Cell
 from tenas_jax.spaces import SPACES
+from tenas_jax.tracing.kinks import kink_margins
 
 SPACE = SPACES["nas_bench_201"]
 OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
@@ -226,7 +226,7 @@ def test_a_relu_that_no_operation_needs_is_switched_off():
     mask[0, EDGES.index((3, 2)), 2:4] = 0  # the one edge that leaves node 2
     module = variant("nas_bench_201", "thin").build()
     params = Network(module, jnp.asarray(SUPERNET)).init(KEY, x)
-    run = jax.jit(lambda network: relu_inputs(lambda x: network(params, x), x))
+    run = jax.jit(lambda network: kink_margins(lambda x: network(params, x), x))
     zeros = []
     for m in (SUPERNET, mask):
         inputs = np.asarray(run(Network(module, jnp.asarray(m)))).reshape(4, 4, 9)
