@@ -14,6 +14,7 @@ import pytest
 
 from experiments import golden
 from tenas_jax.errors import UserError
+from tenas_jax.networks import Network
 from tenas_jax.ntk import ENGINES
 
 FOLDER = pathlib.Path(__file__).parents[1] / "golden"
@@ -142,12 +143,11 @@ class Small(nn.Module):
 @pytest.fixture
 def small_case(monkeypatch, x64):
     """A case of a small network with a kernel that is given: only the comparison is in question."""
-    small = Variant(lambda form: Small())
-    monkeypatch.setattr(golden, "variant", lambda space, name: small)
+    small = Network(Small(), jnp.asarray([[[0.0, 1.0]]]))
+    monkeypatch.setattr(golden, "network", lambda case, name, form: small)
     case = {
         "name": "small",
         "space": "nas_bench_201",
-        "mask": [[[0, 1]]],
         "input": {"seed": 5, "shape": [4, 2, 2, 1]},
     }
     kernel = np.diag([2.0, 3.0, 5.0, 8.0])
