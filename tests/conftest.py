@@ -10,7 +10,6 @@ os.environ["XLA_FLAGS"] = (
 )
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 
-import functools
 import pathlib
 
 import jax
@@ -57,15 +56,3 @@ def quick_compilation():
     jax.config.update("jax_disable_most_optimizations", True)
     yield
     jax.config.update("jax_disable_most_optimizations", before)
-
-
-@pytest.fixture(scope="module")
-def small_network():
-    """Of NAS-Bench-201: one stage in place of three, so that compiling takes seconds."""
-    from tenas_jax import networks  # not for those tests that need none
-
-    with pytest.MonkeyPatch.context() as patch:
-        build = functools.partial(networks.NasBench201, stages=1)
-        small = networks.Variant(build, side_multiple=4)
-        patch.setitem(networks.NETWORKS["nas_bench_201"], "ntk", small)
-        yield

@@ -1,9 +1,9 @@
 """Golden cases: weights and inputs that anyone can rebuild from a recipe, and what they must give.
 
 The values were computed in float64 with the programs released with TE-NAS (commit 9df78ff), TEG-NAS
-(dfa4177) and As-ViT (e326cca). A parameter's value depends on its name alone: standard normal
-numbers from a generator seeded by the CRC-32 of the name, then scaled by what kind of parameter it
-is.
+(dfa4177) and As-ViT (e326cca), those of snip with zero-cost-nas (a43bfbc). A parameter's value
+depends on its name alone: standard normal numbers from a generator seeded by the CRC-32 of the
+name, then scaled by what kind of parameter it is.
 """
 
 import functools
@@ -23,9 +23,10 @@ from experiments.golden.as_vit import check_as_vit
 from experiments.golden.rows import Row, images, scalar, worst
 from tenas_jax import spaces
 from tenas_jax.errors import UserError
-from tenas_jax.metrics import Batch, Probe, kernel_regression, linear_regions
+from tenas_jax.metrics import Batch, Probe, kernel_regression, linear_regions, snip
 from tenas_jax.networks import Network, NetworkSpec, Params, scored_network
 from tenas_jax.networks.darts.edges import BY_SOURCE, FROM_INPUTS
+from tenas_jax.networks.nas_bench_201.scored import NasBench201
 from tenas_jax.ntk import ntk
 from tenas_jax.tracing.kinks import kink_margins
 
@@ -151,6 +152,20 @@ def check_kernel_regression(
     yield scalar(name, "error", error, case["mse"])
 
 
+def check_snip(case: dict, dtype: str, engine: str, form: str = "auto") -> Iterator[Row]:
+    """Recomputes one case of `snip.json`: logits and the score; the engine plays no part in it."""
+    del engine
+    x = images(case["input"]["seed"], case["input"]["shape"], dtype)
+    labels = np.random.default_rng(case["labels"]["seed"])
+    labels = jnp.asarray(labels.integers(0, case["labels"]["classes"], len(x)), jnp.int32)
+    size = {"channels": case["channels"], "depth": case["cells_per_stage"]}
+    net = Network(NasBench201(**size, form=form), jnp.asarray(case["mask"], jnp.float32))
+    params, name = parameters(net, x), f"snip: {case['name']}"
+    logits, score = _snip(net, params, Batch(x, labels))
+    yield worst(name, "logits of the first image", logits[0], case["logits_first"])
+    yield scalar(name, "snip", score, case["snip"])
+
+
 # Compiled once for all cases of a shape: networks that differ in their mask share a program.
 _forward = jax.jit(lambda net, params, x: net(params, x))
 _margins = jax.jit(lambda net, params, x: kink_margins(lambda x: net(params, x), x))
@@ -167,12 +182,19 @@ def _regression(net, params, batch, *, engine):
     return kernel_regression(Probe(net, params, batch, engine=engine))
 
 
+@jax.jit
+def _snip(net, params, batch):
+    probe = Probe(net, params, batch)
+    return probe.outputs, snip(probe)
+
+
 # file of golden cases -> how one of its cases is recomputed
 CHECKS = {
     "ntk": check_ntk,
     "linear_regions": check_linear_regions,
     "kernel_regression": check_kernel_regression,
     "asvit": check_as_vit,
+    "snip": check_snip,
 }
 
 

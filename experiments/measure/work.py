@@ -73,7 +73,7 @@ def condition_number(task: Task) -> Work:
 
 
 def linear_regions(task: Task) -> Work:
-    """Regions of n patches in the thin supernet: one network on one device."""
+    """Regions of n patches in the supernet for patches: one network on one device."""
     return _metric(task, "linear_regions", data.patches)
 
 
@@ -143,8 +143,9 @@ def _metric(task: Task, name: str, draw: Callable) -> Work:
     m, photos = metric(name), data.load("photos", size=task.side)
     engine = resolve_engine(task.engine) if "kernel" in m.needs else None
     images = jnp.asarray(draw(photos, task.n, np.random.default_rng(0)))
-    space, initialiser = spaces.get(task.space), presets.protocol(PRESET).initialiser
-    built = scored_network(space, m.spec, classes=photos.classes, initialiser=initialiser)
+    space, protocol = spaces.get(task.space), presets.protocol(PRESET)
+    open_fields = {"name": protocol.network, "initialiser": protocol.initialiser}
+    built = scored_network(space, m.spec, classes=photos.classes, **open_fields)
     network = built.of(jnp.asarray(space.supernet(), jnp.float32))
     key = jax.random.key(0)
     params = network.init(key, jax.ShapeDtypeStruct((2, *images.shape[1:]), images.dtype))

@@ -52,7 +52,9 @@ class Probe:
         """Takes what is looked at; nothing is computed yet."""
         self.model, self.params, self.batch, self.key, self.used = model, params, batch, key, used
         self.engine, self.chunk = resolve_engine(engine), chunk
+        # What was given is kept beside what came of it, so that no other array takes its identity.
         self._rows: dict[tuple, tuple[Any, jax.Array]] = {}  # -> inputs, rows
+        self._kernels: dict[tuple, tuple[Any, jax.Array]] = {}  # -> both inputs, kernel
 
     @functools.cached_property
     def outputs(self) -> jax.Array:
@@ -145,10 +147,10 @@ class Probe:
         weights: Sequence[str] = WEIGHTS,
         within: str | None = None,
     ) -> jax.Array:
-        """Computes the kernel [N, M] of the summed outputs; no Jacobian is computed twice.
+        """Computes the kernel [N, M] of the summed outputs; none is computed twice.
 
         With the engine `jacobian` the rows of all weights at a batch are kept, and a kernel is a
-        product of their columns; the other engine gives no rows, and computes each kernel anew.
+        product of their columns; the other engine gives no rows, and its kernels share nothing.
 
         Args:
             inputs: [N, ...], those of the batch by default.
@@ -159,8 +161,15 @@ class Probe:
         Raises:
             UserError: as of `tenas_jax.ntk.ntk`.
         """
-        inputs = self.batch.inputs if inputs is None else inputs
-        some: dict[str, Any] = {"weights": weights, "within": within}
+        given = (self.batch.inputs if inputs is None else inputs), inputs2
+        name = (*map(_identity, given), tuple(weights), within)
+        if name not in self._kernels:
+            kernel = self._kernel(*given, weights=weights, within=within)
+            self._kernels[name] = given, kernel
+        return self._kernels[name][1]
+
+    def _kernel(self, inputs: Any, inputs2: Any, **some: Any) -> jax.Array:
+        """Computes a kernel anew, or from rows that are there."""
         if self.engine != "jacobian":
             how = {"engine": self.engine, "chunk": self.chunk}
             return ntk(self.model, self.params, inputs, inputs2, **how, **some)
@@ -181,14 +190,13 @@ class Probe:
         It is that of our own engine, whichever computes the kernels; arguments as of `kernel`.
         """
         inputs = self.batch.inputs if inputs is None else inputs
-        name = (*map(id, jax.tree.leaves(inputs)), tuple(weights))
+        name = _identity(inputs), tuple(weights)
         if name not in self._rows:
             f = summed_outputs(self.model, self.params)
             whole = taking_part(self.params, weights)
             coupled = getattr(self.model, "coupled", True)
             with jax.default_matmul_precision("float32"):
                 rows = jacobian.rows(f, whole, inputs, chunk=self.chunk, coupled=coupled)
-            # The inputs are kept with them, so that no other array can take their identity.
             self._rows[name] = inputs, rows
         columns = columns_of(self.params, weights, within)
         rows = self._rows[name][1]
@@ -212,3 +220,8 @@ class Probe:
         for leaf in jax.tree.leaves(self.batch.inputs):
             if not jnp.issubdtype(leaf.dtype, jnp.inexact):
                 raise UserError(f"{what} needs inputs that are floats, not {leaf.dtype}")
+
+
+def _identity(inputs: Any) -> tuple[int, ...]:
+    """Tells one tree of arrays from others, by which objects they are."""
+    return tuple(map(id, jax.tree.leaves(inputs)))

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from tenas_jax.metrics import METRICS, Batch
+from tenas_jax.metrics import METRICS, Batch, Probe
 from tenas_jax.metrics.curve import along, circle, motion, speed, turning, velocity
 from tenas_jax.networks import Network
 
@@ -24,10 +24,10 @@ by_dtype = pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("shape", [(32, 32, 3), (2,)], ids=str)
 def test_a_plane_has_orthonormal_columns(shape, dtype):
     with jax.enable_x64(dtype == "float64"):
-        found = circle(KEY, shape, dtype)
-        assert found.shape == (np.prod(shape), 2) and found.dtype == dtype
-        assert not np.allclose(found, circle(jax.random.key(1), shape, dtype))
-        gram = np.asarray(found.T @ found)
+        basis = circle(KEY, shape, dtype)
+        assert basis.shape == (np.prod(shape), 2) and basis.dtype == dtype
+        assert not np.allclose(basis, circle(jax.random.key(1), shape, dtype))
+        gram = np.asarray(basis.T @ basis)
     np.testing.assert_allclose(gram, np.eye(2), atol=1e-6 if dtype == "float32" else 1e-14)
 
 
@@ -37,7 +37,8 @@ def test_speeds_are_euclidean_lengths():
 
 
 def test_outputs_of_any_shape_are_laid_in_a_row():
-    outputs = along(lambda params, x: x[:, :, 1:], None, jnp.zeros((7, *SHAPE)), KEY, 4)
+    probe = Probe(lambda params, x: x[:, :, 1:], None, Batch(jnp.zeros((7, *SHAPE))), KEY)
+    outputs = along(probe, 4)
     assert outputs(0.0).shape == velocity(outputs).shape == (4, 3 * 3 * 2)
     # and s moves all points together: a quarter of the circle is what takes h to its velocity
     np.testing.assert_allclose(outputs(np.pi / 2), velocity(outputs), atol=1e-6)
@@ -78,7 +79,7 @@ def test_derivatives_are_limits_of_differences(x64):
     turned = [d / np.linalg.norm(d, axis=1, keepdims=True) for d in (before, after)]
     turned = np.linalg.norm(turned[1] - turned[0], axis=1) / (2 * e)
     batch = Batch(jnp.zeros((1, *SHAPE)))
-    moved = motion(along(network, params, batch.images, None, 10, basis))
+    moved = motion(along(Probe(network, params, batch), 10, basis))
     np.testing.assert_allclose(moved.velocity, v, rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(moved.acceleration, a, rtol=1e-5, atol=1e-5)
     np.testing.assert_allclose(turning(moved), turned, rtol=1e-5)
@@ -88,8 +89,8 @@ def test_derivatives_are_limits_of_differences(x64):
         "gauss_length": turned.sum(),
         "extrinsic_curvature": (turned / speeds).sum(),
     }.items():
-        found = METRICS[name].fn(network, params, batch, KEY)  # which draws that plane
-        np.testing.assert_allclose(found, expected, rtol=1e-6)
+        value = METRICS[name].fn(Probe(network, params, batch, KEY))  # which draws that plane
+        np.testing.assert_allclose(value, expected, rtol=1e-6)
 
 
 @by_name
@@ -99,7 +100,7 @@ def test_jit_and_vmap_change_nothing(name):
     batch = Batch(jnp.zeros((1, *SHAPE)))
 
     def value(params):
-        return METRICS[name].fn(network, params, batch, KEY)
+        return METRICS[name].fn(Probe(network, params, batch, KEY))
 
     jitted = jax.jit(value)
     one_by_one = [jitted(jax.tree.map(lambda p, i=i: p[i], several)) for i in range(3)]
@@ -111,10 +112,12 @@ def test_jit_and_vmap_change_nothing(name):
 @by_name
 def test_the_key_decides_and_images_do_not(name):
     network, params = perceptron("float32")
-    fn = METRICS[name].fn
-    first = fn(network, params, Batch(jnp.zeros((1, *SHAPE))), KEY)
-    assert fn(network, params, Batch(jnp.ones((4, *SHAPE)), jnp.arange(4)), KEY) == first
-    assert fn(network, params, Batch(jnp.zeros((1, *SHAPE))), jax.random.key(1)) != first
-    basis = circle(KEY, SHAPE)
-    given = fn(network, params, Batch(jnp.zeros((1, *SHAPE))), jax.random.key(1), basis=basis)
-    assert given == first
+    zeros, other_key = Batch(jnp.zeros((1, *SHAPE))), jax.random.key(1)
+
+    def value(batch, key, **options):
+        return METRICS[name].fn(Probe(network, params, batch, key), **options)
+
+    first = value(zeros, KEY)
+    assert value(Batch(jnp.ones((4, *SHAPE)), jnp.arange(4)), KEY) == first
+    assert value(zeros, other_key) != first
+    assert value(zeros, other_key, basis=circle(KEY, SHAPE)) == first

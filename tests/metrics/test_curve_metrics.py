@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tenas_jax.errors import UserError
-from tenas_jax.metrics import METRICS, Batch
+from tenas_jax.metrics import METRICS, Batch, Probe
 from tenas_jax.metrics.curve import circle
 
 NAMES = ("length_distortion", "gauss_length", "extrinsic_curvature")
@@ -48,7 +48,7 @@ def measured(name, network, dtype="float32", params=None, **options):
     """A metric's value along the curve of `plane()`, of one image that is no number."""
     batch = Batch(jnp.full((1, *SHAPE), jnp.nan, dtype))
     options = {"basis": jnp.asarray(plane(), dtype)} | options
-    return METRICS[name].fn(network, params, batch, None, **options)
+    return METRICS[name].fn(Probe(network, params, batch), **options)
 
 
 def linear(matrix):
@@ -177,4 +177,4 @@ def test_bad_input_is_one_line(name, options, words):
 @by_name
 def test_an_image_of_one_value_has_no_plane(name):
     with pytest.raises(UserError, match=r"two values at least, not \(1, 1, 1\)"):
-        METRICS[name].fn(cubed, None, Batch(jnp.zeros((5, 1, 1, 1))), KEY)
+        METRICS[name].fn(Probe(cubed, None, Batch(jnp.zeros((5, 1, 1, 1))), KEY))

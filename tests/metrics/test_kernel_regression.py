@@ -1,5 +1,7 @@
 """Kernel regression against closed forms, and what it refuses."""
 
+import functools
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -7,7 +9,7 @@ import numpy as np
 import pytest
 
 from tenas_jax.errors import UserError
-from tenas_jax.metrics import Batch, kernel_regression
+from tenas_jax.metrics import Batch, Probe, kernel_regression
 from tenas_jax.metrics.kernel_regression import REGRESSION_WEIGHTS, regression
 from tenas_jax.networks import Network
 from tenas_jax.ntk import FLAGS
@@ -15,6 +17,11 @@ from tenas_jax.ntk import FLAGS
 N, M, D, C = 6, 5, 8, 3
 KEY = jax.random.key(0)
 pytestmark = pytest.mark.usefixtures("quick_compilation")
+
+
+def regress(network, params, batch, **options):
+    """Computes E and its flag, by a probe of its own."""
+    return kernel_regression(Probe(network, params, batch), **options)
 
 
 class Linear(nn.Module):
@@ -41,7 +48,7 @@ def drawn(dtype=jnp.float64, seed=0):
         Batch(jnp.asarray(rng.normal(size=(n, D)), dtype), jnp.asarray(rng.integers(0, C, n)))
         for n in (N, M)
     ]
-    return batches[0].replace(validation=batches[1])
+    return batches[0].replace(held_out=batches[1])
 
 
 def by_hand(kernel, cross, labels, labels2, ridge=0.0):
@@ -57,25 +64,26 @@ def by_hand(kernel, cross, labels, labels2, ridge=0.0):
 def test_of_a_linear_network(dtype, rtol, ridge):
     with jax.enable_x64(dtype == "float64"):
         batch, network = drawn(dtype), Network(Linear())
-        params = network.init(KEY, batch.images)
-        error, flag = jax.jit(kernel_regression)(network, params, batch, KEY, ridge=ridge)
-        x, x2 = (np.asarray(b.images, np.float64) for b in (batch, batch.validation))
-        wanted = by_hand(C * x @ x.T, C * x2 @ x.T, batch.labels, batch.validation.labels, ridge)
+        params = network.init(KEY, batch.inputs)
+        run = jax.jit(functools.partial(regress, ridge=ridge))
+        error, flag = run(network, params, batch)
+        x, x2 = (np.asarray(b.inputs, np.float64) for b in (batch, batch.held_out))
+        wanted = by_hand(C * x @ x.T, C * x2 @ x.T, batch.targets, batch.held_out.targets, ridge)
         assert FLAGS[int(flag)] == "ok" and error.dtype == dtype
         assert float(error) == pytest.approx(wanted, rel=rtol)
 
 
 def test_of_the_cells_or_of_all_weights(x64):
     batch, network = drawn(), Network(WithCell())
-    params = network.init(KEY, batch.images)
-    x, x2 = np.asarray(batch.images), np.asarray(batch.validation.images)
-    labels = batch.labels, batch.validation.labels
+    params = network.init(KEY, batch.inputs)
+    x, x2 = np.asarray(batch.inputs), np.asarray(batch.held_out.inputs)
+    labels = batch.targets, batch.held_out.targets
     # The summed logits are C (a · x) + Σ_c x · h_c: both kernels are multiples of X Xᵀ.
-    cells, _ = kernel_regression(network, params, batch, ridge=0.2)
+    cells, _ = regress(network, params, batch, ridge=0.2)
     assert float(cells) == pytest.approx(by_hand(C**2 * x @ x.T, C**2 * x2 @ x.T, *labels, 0.2))
     only = {"params": params}["params"]
     assert set(only) == {"cell", "kernel"} and set(REGRESSION_WEIGHTS) == {"cells", "all"}
-    both, _ = kernel_regression(network, params, batch, ridge=0.2, regression_weights="all")
+    both, _ = regress(network, params, batch, ridge=0.2, regression_weights="all")
     k = C**2 + C
     assert float(both) == pytest.approx(by_hand(k * x @ x.T, k * x2 @ x.T, *labels, 0.2))
 
@@ -88,9 +96,9 @@ def test_cells_and_all_differ_where_their_kernels_do(x64):
             return nn.Dense(C, param_dtype=x.dtype, name="head")(x)
 
     batch, network = drawn(), Network(Deep())
-    params = network.init(KEY, batch.images)
+    params = network.init(KEY, batch.inputs)
     errors = [
-        float(kernel_regression(network, params, batch, regression_weights=name)[0])
+        float(regress(network, params, batch, regression_weights=name)[0])
         for name in REGRESSION_WEIGHTS
     ]
 
@@ -107,9 +115,9 @@ def test_cells_and_all_differ_where_their_kernels_do(x64):
         return rows[0] @ rows[1].T
 
     for names, error in zip((["cells_0"], ["cells_0", "head"]), errors, strict=True):
-        x, x2 = batch.images, batch.validation.images
+        x, x2 = batch.inputs, batch.held_out.inputs
         wanted = by_hand(
-            kernel(names, x, x), kernel(names, x2, x), batch.labels, batch.validation.labels
+            kernel(names, x, x), kernel(names, x2, x), batch.targets, batch.held_out.targets
         )
         assert error == pytest.approx(wanted, rel=1e-6)
     assert errors[0] != pytest.approx(errors[1], rel=1e-3)
@@ -117,22 +125,22 @@ def test_cells_and_all_differ_where_their_kernels_do(x64):
 
 def test_a_training_point_is_predicted_exactly_and_a_far_ridge_predicts_the_mean(x64):
     batch, network = drawn(), Network(Linear())
-    params = network.init(KEY, batch.images)
-    itself = batch.replace(validation=Batch(batch.images, batch.labels))
-    error, _ = kernel_regression(network, params, itself)
+    params = network.init(KEY, batch.inputs)
+    itself = batch.replace(held_out=Batch(batch.inputs, batch.targets))
+    error, _ = regress(network, params, itself)
     assert float(error) == pytest.approx(0, abs=1e-12)
-    shares = np.bincount(batch.validation.labels, minlength=C) / M
-    error, _ = kernel_regression(network, params, batch, ridge=1e12)
+    shares = np.bincount(batch.held_out.targets, minlength=C) / M
+    error, _ = regress(network, params, batch, ridge=1e12)
     assert float(error) == pytest.approx(1 - np.sum(shares**2), rel=1e-9)
 
 
 def test_a_singular_kernel_is_flagged_and_a_ridge_mends_it(x64):
     batch, network = drawn(), Network(Linear())
-    params = network.init(KEY, batch.images)
-    twice = batch.replace(images=batch.images.at[1].set(batch.images[0]))
-    error, flag = kernel_regression(network, params, twice)
+    params = network.init(KEY, batch.inputs)
+    twice = batch.replace(inputs=batch.inputs.at[1].set(batch.inputs[0]))
+    error, flag = regress(network, params, twice)
     assert np.isnan(error) and FLAGS[int(flag)] == "singular"
-    error, flag = kernel_regression(network, params, twice, ridge=1e-3)
+    error, flag = regress(network, params, twice, ridge=1e-3)
     assert np.isfinite(error) and FLAGS[int(flag)] == "ok"
 
 
@@ -145,27 +153,27 @@ def test_a_singular_kernel_is_flagged_and_a_ridge_mends_it(x64):
 )
 def test_kernels_that_are_none(kernel, flag):
     y = jnp.eye(2)
-    found = regression(jnp.asarray(kernel, jnp.float32), jnp.eye(2), y, y)
-    assert FLAGS[int(found.flag)] == flag
+    solved = regression(jnp.asarray(kernel, jnp.float32), jnp.eye(2), y, y)
+    assert FLAGS[int(solved.flag)] == flag
 
 
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"validation": None}, "needs labels, and a validation batch with labels"),
-        ({"labels": None}, "needs labels, and a validation batch"),
-        ({"validation": Batch(jnp.zeros((M, D)))}, "needs labels, and a validation batch"),
+        ({"held_out": None}, "needs targets, and a held-out batch with targets"),
+        ({"targets": None}, "needs targets, and a held-out batch"),
+        ({"held_out": Batch(jnp.zeros((M, D)))}, "needs targets, and a held-out batch"),
         (
-            {"validation": Batch(jnp.zeros((M, D + 1)), jnp.zeros(M, int))},
-            r"validation images are \(9,\), not \(8,\)",
+            {"held_out": Batch(jnp.zeros((M, D + 1)), jnp.zeros(M, int))},
+            r"held-out inputs are \(9,\), not \(8,\)",
         ),
     ],
 )
 def test_batches_on_which_there_is_no_regression(change, words):
     batch, network = drawn(jnp.float32), Network(Linear())
-    params = network.init(KEY, batch.images)
+    params = network.init(KEY, batch.inputs)
     with pytest.raises(UserError, match=words):
-        kernel_regression(network, params, batch.replace(**change))
+        regress(network, params, batch.replace(**change))
 
 
 def test_networks_and_weights_that_do_not_fit():
@@ -175,10 +183,10 @@ def test_networks_and_weights_that_do_not_fit():
             return nn.Dense(1)(x)
 
     batch, network = drawn(jnp.float32), Network(One())
-    params = network.init(KEY, batch.images)
+    params = network.init(KEY, batch.inputs)
     with pytest.raises(UserError, match=r"a logit for each class, not outputs \(6, 1\)"):
-        kernel_regression(network, params, batch)
+        regress(network, params, batch)
     network = Network(Linear())
-    params = network.init(KEY, batch.images)
+    params = network.init(KEY, batch.inputs)
     with pytest.raises(UserError, match="unknown regression_weights 'cell'.*'cells'"):
-        kernel_regression(network, params, batch, regression_weights="cell")
+        regress(network, params, batch, regression_weights="cell")

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tenas_jax.errors import UserError
-from tenas_jax.metrics import Batch, linear_regions
+from tenas_jax.metrics import Batch, Probe, linear_regions
 from tenas_jax.metrics.linear_regions import count_distinct, pack
 from tenas_jax.networks import Network
 
@@ -88,7 +88,7 @@ def one_layer(params, x):
 def regions_of(params, points, **options):
     """The points as images of one pixel."""
     images = jnp.asarray(points, jnp.float32).reshape(len(points), 1, 1, -1)
-    run = jax.jit(lambda p, x: linear_regions(one_layer, p, Batch(x), KEY, **options))
+    run = jax.jit(lambda p, x: linear_regions(Probe(one_layer, p, Batch(x), KEY), **options))
     return run(jax.tree.map(jnp.float32, params), images)
 
 
@@ -121,17 +121,17 @@ def test_passes_have_statistics_of_their_own():
         flat = x.reshape(len(x), -1)
         return nn.relu(flat - flat.mean(keepdims=True)) + nn.relu(flat - 5)
 
-    batch = Batch(jnp.asarray([0.0, 1, 10, 11]).reshape(4, 1, 1, 1))
+    probe = Probe(normed, None, Batch(jnp.asarray([0.0, 1, 10, 11]).reshape(4, 1, 1, 1)), KEY)
     # about one mean: off off on on, twice; about means of 0.5 and 10.5: off on off on
-    assert linear_regions(normed, None, batch, KEY, pass_size=4) == 2
-    assert linear_regions(normed, None, batch, KEY) == 2
-    assert linear_regions(normed, None, batch, KEY, pass_size=2) == 4
+    assert linear_regions(probe, pass_size=4) == 2
+    assert linear_regions(probe) == 2
+    assert linear_regions(probe, pass_size=2) == 4
 
 
 def test_passes_must_divide_the_batch():
-    params = (jnp.ones((1, 1)), jnp.zeros(1))
-    with pytest.raises(UserError, match="10 images do not divide into passes of 4"):
-        linear_regions(one_layer, params, Batch(jnp.ones((10, 1, 1, 1))), KEY, pass_size=4)
+    params, batch = (jnp.ones((1, 1)), jnp.zeros(1)), Batch(jnp.ones((10, 1, 1, 1)))
+    with pytest.raises(UserError, match="10 inputs do not divide into passes of 4"):
+        linear_regions(Probe(one_layer, params, batch, KEY), pass_size=4)
 
 
 class Masked(nn.Module):
@@ -151,14 +151,15 @@ def test_vmap_over_parameters_and_masks_is_a_loop():
     params = [Network(Masked(), masks[0]).init(jax.random.key(k), images) for k in range(2)]
 
     def one(p, mask):
-        return linear_regions(Network(Masked(), mask), p, Batch(images), KEY, pass_size=300)
+        probe = Probe(Network(Masked(), mask), p, Batch(images), KEY)
+        return linear_regions(probe, pass_size=300)
 
     stacked = jax.tree.map(lambda *a: jnp.stack(a), *params)
-    found = jax.jit(jax.vmap(jax.vmap(one, (None, 0)), (0, None)))(stacked, masks)
+    counts = jax.jit(jax.vmap(jax.vmap(one, (None, 0)), (0, None)))(stacked, masks)
     single = jax.jit(one)
-    np.testing.assert_array_equal(found, [[single(p, m) for m in masks] for p in params])
+    np.testing.assert_array_equal(counts, [[single(p, m) for m in masks] for p in params])
     # k lines through the origin: 2k wedges; without any, one
-    np.testing.assert_array_equal(found, [[10, 4, 1]] * 2)
+    np.testing.assert_array_equal(counts, [[10, 4, 1]] * 2)
 
 
 def shapes_in(jaxpr):
@@ -182,5 +183,5 @@ def test_memory_is_linear_in_the_number_of_samples(width):
         assert any(samples in shape for shape in shapes)
         return [s for s in shapes if s.count(samples) > 1 or np.prod(s) >= samples**2]
 
-    assert not pairs(lambda p, x: linear_regions(one_layer, p, Batch(x), KEY))
+    assert not pairs(lambda p, x: linear_regions(Probe(one_layer, p, Batch(x), KEY)))
     assert pairs(jax.jit(lambda p, x: one_layer(p, x) @ one_layer(p, x).T))  # it would be seen

@@ -7,12 +7,11 @@ import numpy as np
 import pytest
 
 from tenas_jax import spaces
-from tenas_jax.metrics import METRICS, Batch
-from tenas_jax.networks import Network, variant
+from tenas_jax.metrics import METRICS, Batch, Probe
+from tenas_jax.networks import Network, NetworkSpec, scored_network
 from tenas_jax.networks.layers.maps import operation_weights
-from tenas_jax.ntk import SharedNtk
 
-DIFFERENTIABLE = [name for name, m in METRICS.items() if m.gradient is not None]
+DIFFERENTIABLE = [name for name, m in METRICS.items() if m.mask_gradient is not None]
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 
@@ -37,56 +36,57 @@ def batches(n, shape, classes):
         Batch(jnp.asarray(rng.normal(size=(n, *shape))), jnp.asarray(rng.integers(0, classes, n)))
         for _ in range(2)
     ]
-    return both[0].replace(validation=both[1])
+    return both[0].replace(held_out=both[1])
 
 
 def weights_of(mask):
     return mask / np.maximum(mask.sum(-1, keepdims=True), 1)
 
 
-def compare(name, module, mask, batch, places, rtol):
+def compare(name, module, mask, batch, removals, rtol):
     """The derivative along each removal's path against a difference of the metric's logarithm."""
     m, mask = METRICS[name], np.asarray(mask, float)
-    params = Network(module, jnp.asarray(mask)).init(jax.random.key(1), batch.images)
+    params = Network(module, jnp.asarray(mask)).init(jax.random.key(1), batch.inputs)
 
     @jax.jit
     def logarithm(mask):
-        return jnp.log(m.fn(Network(module, mask), params, batch, None, ntk=SharedNtk())[0])
+        return jnp.log(m.fn(Probe(Network(module, mask), params, batch))[0])
 
     @jax.jit
     def gradient(mask):
-        return m.gradient(Network(module, mask), params, batch, None, ntk=SharedNtk())
+        return m.mask_gradient(Probe(Network(module, mask), params, batch))
 
-    found = np.asarray(gradient(jnp.asarray(mask)))
-    assert found.shape == mask.shape and np.isfinite(found).all()
+    slopes = np.asarray(gradient(jnp.asarray(mask)))
+    assert slopes.shape == mask.shape and np.isfinite(slopes).all()
     step = 1e-5
-    for place in places:
+    for removal in removals:
         # Weights stay on the path mask / count, whose count is never below 1.
         before = mask.copy()
-        before[place] -= step
+        before[removal] -= step
         difference = (float(logarithm(jnp.asarray(mask))) - float(logarithm(before))) / step
         direction = (weights_of(mask) - weights_of(before)) / step
-        assert (found * direction).sum() == pytest.approx(difference, rel=rtol, abs=1e-5)
+        assert (slopes * direction).sum() == pytest.approx(difference, rel=rtol, abs=1e-5)
 
 
 @pytest.mark.parametrize("name", DIFFERENTIABLE)
 def test_of_a_small_network(x64, name):
     mask = np.ones((1, 2, 3))
     mask[0, 1, 1] = 0
-    places = [(0, 0, 0), (0, 0, 1), (0, 0, 2), (0, 1, 0), (0, 1, 2)]
-    compare(name, Mixed(), mask, batches(7, (2, 5), 4), places, 1e-3)
+    removals = [(0, 0, 0), (0, 0, 1), (0, 0, 2), (0, 1, 0), (0, 1, 2)]
+    compare(name, Mixed(), mask, batches(7, (2, 5), 4), removals, 1e-3)
     alone = np.array([[[0, 1, 0], [1, 0, 0]]])  # each the only one on its edge
     compare(name, Mixed(), alone, batches(7, (2, 5), 4), [(0, 0, 1), (0, 1, 0)], 1e-3)
 
 
 @pytest.mark.parametrize("name", DIFFERENTIABLE)
-def test_of_the_scoring_network(x64, small_network, name):
-    mask = spaces.get("nas_bench_201").supernet().astype(float)
+def test_of_the_scoring_network(x64, name):
+    space = spaces.get("nas_bench_201")
+    mask = space.supernet().astype(float)
     mask[0, 1, 1] = 0
     mask[0, 2] = [0, 0, 0, 1, 0]
-    module = variant("nas_bench_201", "ntk").build(classes=4, initialiser="pytorch_default")
-    places = [(0, 0, 1), (0, 0, 3), (0, 3, 2), (0, 2, 3), (0, 4, 4)]
-    compare(name, module, mask, batches(8, (8, 8, 3), 4), places, 1e-3)
+    module = scored_network(space, NetworkSpec("testing"), classes=4).network.module
+    removals = [(0, 0, 1), (0, 0, 3), (0, 3, 2), (0, 2, 3), (0, 4, 4)]
+    compare(name, module, mask, batches(8, (8, 8, 3), 4), removals, 1e-3)
 
 
 def test_eigenvalues_that_meet(x64):
@@ -101,19 +101,19 @@ def test_eigenvalues_that_meet(x64):
     images = 3 * jnp.eye(5)
     network = Network(Scaled(), jnp.ones((1, 1, 2)))
     params = network.init(jax.random.key(0), images)
-    found = METRICS["condition_number"].gradient(network, params, Batch(images))
-    np.testing.assert_allclose(found, np.zeros((1, 1, 2)), atol=1e-12)
+    slopes = METRICS["condition_number"].mask_gradient(Probe(network, params, Batch(images)))
+    np.testing.assert_allclose(slopes, np.zeros((1, 1, 2)), atol=1e-12)
 
 
 def test_a_bad_kernel_has_no_derivative():
     mask = jnp.ones((1, 2, 3))
     batch = batches(6, (2, 5), 4)
     batch = jax.tree.map(lambda a: jnp.asarray(a, a.dtype), batch)
-    same = batch.replace(images=jnp.ones_like(batch.images))
+    same = batch.replace(inputs=jnp.ones_like(batch.inputs))
     network = Network(Mixed(), mask)
-    params = network.init(jax.random.key(0), batch.images)
+    params = network.init(jax.random.key(0), batch.inputs)
     for name in DIFFERENTIABLE:
-        m = METRICS[name]
-        value, flag = m.fn(network, params, same)
+        probe = Probe(network, params, same)
+        value, flag = METRICS[name].fn(probe)
         assert flag != 0 and np.isnan(value)
-        assert np.isnan(m.gradient(network, params, same)).all()
+        assert np.isnan(METRICS[name].mask_gradient(probe)).all()

@@ -183,7 +183,7 @@ def test_chunks_are_a_loop_unless_they_hold_convolutions():
     """One compiled pass for all chunks, but XLA's CPU convolutions are slow inside a loop."""
     for module, loops in ((Coupled(), 0), (Linear(), 1)):
         network, params, x = make(module, jnp.float32)
-        run = functools.partial(ntk, network, images=x, engine="jacobian", chunk=2)
+        run = functools.partial(ntk, network, inputs=x, engine="jacobian", chunk=2)
         text = str(jax.make_jaxpr(lambda p, run=run: run(p))(params))
         assert text.count("= scan[") == loops
 
@@ -192,7 +192,7 @@ def test_vmap_over_parameters(x64):
     network, _, x = make(Coupled())
     keys = jax.random.split(KEY, 2)
     stacked = jax.vmap(lambda key: network.init(key, x))(keys)
-    run = functools.partial(ntk, network, images=x, engine="jacobian")
+    run = functools.partial(ntk, network, inputs=x, engine="jacobian")
     batched = jax.jit(jax.vmap(lambda p: run(p)))(stacked)
     single = jax.jit(lambda p: run(p))
     for k in range(2):

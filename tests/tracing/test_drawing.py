@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from tenas_jax.networks import NasBench201
+from tenas_jax.networks.nas_bench_201.scored import NasBench201
 from tenas_jax.tracing.drawing import lazy_init
 
 KEY = jax.random.key(3)

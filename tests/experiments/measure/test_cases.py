@@ -23,11 +23,17 @@ SCORED = {
 }
 
 
+def reference(monkeypatch, **changes):
+    """Changes the preset that everything is measured by."""
+    changed = dataclasses.replace(PRESETS["reference"], **changes)
+    monkeypatch.setitem(PRESETS, "reference", changed)
+
+
 @pytest.fixture
 def regions_alone(monkeypatch):
     """Scores without the kernel, whose programs take long to compile."""
-    small = dataclasses.replace(PRESETS["reference"], metrics=("linear_regions",), patches=20)
-    monkeypatch.setitem(PRESETS, "reference", small)
+    options = {"linear_regions": {"batch_size": 20}}
+    reference(monkeypatch, metrics=("linear_regions",), options=options)
 
 
 def smallest(name):
@@ -61,7 +67,8 @@ def test_a_case_makes_a_row(name, regions_alone):
     assert len(jax.devices()) == 8
 
 
-def test_a_kernel_makes_a_row_with_each_engine(small_network):
+def test_a_kernel_makes_a_row_with_each_engine(monkeypatch):
+    reference(monkeypatch, network="testing")
     rows = [measure(task) for task in tasks(["condition_number"], [4], side=8, repeats=1)]
     assert [row["engine"] for row in rows] == ["jacobian", "neural_tangents"]
     for row in rows:

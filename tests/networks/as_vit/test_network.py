@@ -7,9 +7,9 @@ import pytest
 
 from tenas_jax import spaces
 from tenas_jax.errors import UserError
-from tenas_jax.networks import AsVit, Network
+from tenas_jax.networks import Network
 from tenas_jax.networks.as_vit.blocks import Norm, attend, grid, unfold, windows
-from tenas_jax.networks.as_vit.network import drop_rates
+from tenas_jax.networks.as_vit.network import AsVit, drop_rates
 from tenas_jax.networks.as_vit.shapes import multiply_adds, parameters
 from tenas_jax.spaces.as_vit.sizes import Sizes, split
 from tenas_jax.tracing.programs import multiply_adds as traced_multiply_adds

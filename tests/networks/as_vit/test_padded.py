@@ -7,7 +7,8 @@ import pytest
 
 from tenas_jax import spaces
 from tenas_jax.errors import UserError
-from tenas_jax.networks import AsVit, Network
+from tenas_jax.networks import Network
+from tenas_jax.networks.as_vit.network import AsVit
 from tenas_jax.networks.as_vit.scored import adapted, sizes_net, topologies_net
 from tenas_jax.networks.layers.initialisers import initialiser
 from tenas_jax.ntk import ntk

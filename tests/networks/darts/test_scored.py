@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from flax import traverse_util
 
-from tenas_jax.networks import Network, variant
+from tenas_jax.networks import Network, NetworkSpec, scored_network
 from tenas_jax.networks.darts.edges import (
     AVERAGE,
     BY_SOURCE,
@@ -23,6 +23,7 @@ from tenas_jax.tracing.kinks import kink_margins
 SPACE = SPACES["darts"]
 SUPERNET = SPACE.supernet()
 KEY = jax.random.key(0)
+PATCH = scored_network(SPACE, NetworkSpec("patch")).network.module
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
@@ -48,7 +49,7 @@ def cell_shapes(name, inputs, channels):
 
 
 def test_names_and_shapes_of_the_kernel_network(shapes):
-    network = Network(variant("darts", "ntk").build(), jnp.asarray(SUPERNET))
+    network = scored_network(SPACE).of(jnp.asarray(SUPERNET))
     wanted = {
         "stem/conv/kernel": (3, 3, 3, 1),
         **norm_shapes("stem/norm", 1),
@@ -64,11 +65,11 @@ def test_names_and_shapes_of_the_kernel_network(shapes):
     assert shapes(network, (2, 8, 8, 3)) == wanted
 
 
-def test_the_thin_network_has_no_stem(shapes):
-    network = Network(variant("darts", "thin").build(classes=7), jnp.asarray(SUPERNET))
-    got = shapes(network, (2, 3, 3, 1))
-    assert not [path for path in got if path.startswith("stem")]
-    assert got["head/dense/kernel"] == (8, 7)
+def test_the_network_of_patches_has_no_stem(shapes):
+    network = scored_network(SPACE, NetworkSpec("patch"), classes=7).of(jnp.asarray(SUPERNET))
+    own = shapes(network, (2, 3, 3, 1))
+    assert not [path for path in own if path.startswith("stem")]
+    assert own["head/dense/kernel"] == (8, 7)
 
 
 def test_edges_and_operations_are_those_of_the_space():
@@ -80,7 +81,7 @@ def test_edges_and_operations_are_those_of_the_space():
 
 
 def test_the_weights_of_stacked_edges_are_drawn_apart():
-    network = Network(variant("darts", "thin").build(), jnp.asarray(SUPERNET))
+    network = Network(PATCH, jnp.asarray(SUPERNET))
     params = network.init(KEY, jax.ShapeDtypeStruct((2, 3, 3, 1), jnp.float32))
     flat = traverse_util.flatten_dict(params["cells_1"], sep="/")
     kernels = [
@@ -101,7 +102,7 @@ def images():
 
 @pytest.fixture(scope="module")
 def params(images):
-    network = Network(variant("darts", "thin").build(), jnp.asarray(SUPERNET))
+    network = Network(PATCH, jnp.asarray(SUPERNET))
     flat = traverse_util.flatten_dict(network.init(KEY, images))
     rng = np.random.default_rng(1)  # norms would be 1 and 0
     drawn = {k: jnp.asarray(rng.normal(size=v.shape), jnp.float32) for k, v in flat.items()}
@@ -113,9 +114,9 @@ def random_genotype():
 
 
 def test_both_forms_give_the_same_logits_and_gradients(images, params):
-    got = {}
+    results = {}
     for form in ("plain", "condensed"):
-        module = variant("darts", "thin").build(form=form)
+        module = PATCH.clone(form=form)
 
         @jax.jit
         def run(mask, module=module):
@@ -123,8 +124,8 @@ def test_both_forms_give_the_same_logits_and_gradients(images, params):
             logits, pullback = jax.vjp(lambda p, x: network(p, x), params, images)
             return logits, pullback(jnp.cos(logits))
 
-        got[form] = [run(jnp.asarray(m, jnp.float32)) for m in (SUPERNET, random_genotype())]
-    leaves = [jax.tree.leaves(got[form]) for form in ("plain", "condensed")]
+        results[form] = [run(jnp.asarray(m, jnp.float32)) for m in (SUPERNET, random_genotype())]
+    leaves = [jax.tree.leaves(results[form]) for form in ("plain", "condensed")]
     for plain, condensed in zip(*leaves, strict=True):
         scale = np.abs(plain).max()
         np.testing.assert_allclose(condensed, plain, rtol=0, atol=2e-4 * max(scale, 1))
@@ -132,9 +133,8 @@ def test_both_forms_give_the_same_logits_and_gradients(images, params):
 
 @pytest.fixture(scope="module")
 def relus(images, params):
-    """For a mask, which ReLU outputs of the thin network are ever given anything but zero."""
-    module = variant("darts", "thin").build()
-    run = jax.jit(lambda mask: kink_margins(lambda x: Network(module, mask)(params, x), images))
+    """For a mask, which ReLU outputs of the network of patches are ever given anything but zero."""
+    run = jax.jit(lambda mask: kink_margins(lambda x: Network(PATCH, mask)(params, x), images))
 
     def count(mask) -> int:
         return int((np.asarray(run(jnp.asarray(mask, jnp.float32))) != 0).any(0).sum())
@@ -186,7 +186,7 @@ def test_no_array_of_seven_axes_is_summed(images, params):
 
     The axis of many cotangents counts as well.
     """
-    network = Network(variant("darts", "thin").build(form="condensed"), jnp.asarray(SUPERNET))
+    network = Network(PATCH.clone(form="condensed"), jnp.asarray(SUPERNET))
 
     def backward(params, cotangents):
         logits, pullback = jax.vjp(lambda p: network(p, images).sum(-1), params)
@@ -200,15 +200,14 @@ def test_no_array_of_seven_axes_is_summed(images, params):
 
 def test_an_operation_that_is_off_has_no_part(images, params):
     """Changing its weights changes nothing, and those of one that is on do."""
-    module = variant("darts", "thin").build()
-    run = jax.jit(lambda params, mask: Network(module, mask)(params, images))
+    run = jax.jit(lambda params, mask: Network(PATCH, mask)(params, images))
     mask = jnp.asarray(single((0, 2, 0, SEP_3X3)), jnp.float32)
     before = run(params, mask)
-    row = BY_SOURCE.index((0, 0))
+    edge = BY_SOURCE.index((0, 0))
 
     def changed(operation):
         edges = params["cells_0"]["edges"]
-        own = jax.tree.map(lambda a: a.at[row].multiply(-3.0), edges[operation])
+        own = jax.tree.map(lambda a: a.at[edge].multiply(-3.0), edges[operation])
         return {**params, "cells_0": {**params["cells_0"], "edges": {**edges, operation: own}}}
 
     assert (run(changed("dil_conv_3x3"), mask) == before).all()

@@ -7,10 +7,10 @@ import pytest
 from flax import traverse_util
 
 from tenas_jax.errors import UserError
-from tenas_jax.networks import NETWORKS, NasBench201, Network, Scoring, variant
+from tenas_jax.networks import Network, NetworkSpec, scored_network
 from tenas_jax.networks.layers.maps import convolve, normalise
 from tenas_jax.networks.layers.pooling import average_pool_3x3
-from tenas_jax.networks.nas_bench_201.scored import EDGES, Cell
+from tenas_jax.networks.nas_bench_201.scored import EDGES, Cell, NasBench201
 from tenas_jax.spaces import SPACES
 from tenas_jax.tracing.kinks import kink_margins
 
@@ -19,6 +19,7 @@ OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_
 SUPERNET = np.ones((1, 6, 5), np.float32)
 SUPERNET[..., 0] = 0
 KEY = jax.random.key(0)
+PATCH = scored_network(SPACE, NetworkSpec("patch")).network.module
 
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
@@ -35,7 +36,7 @@ def cell_shapes(name, channels):
 
 
 def test_names_and_shapes_of_the_kernel_network(shapes):
-    network = Network(variant("nas_bench_201", "ntk").build(), jnp.asarray(SUPERNET))
+    network = scored_network(SPACE).of(jnp.asarray(SUPERNET))
     wanted = {
         "stem/conv/kernel": (3, 3, 3, 3),
         "stem/norm/scale": (3,),
@@ -57,8 +58,8 @@ def test_names_and_shapes_of_the_kernel_network(shapes):
     assert shapes(network, (2, 8, 8, 3)) == wanted
 
 
-def test_names_and_shapes_of_the_thin_network(shapes):
-    network = Network(variant("nas_bench_201", "thin").build(classes=7), jnp.asarray(SUPERNET))
+def test_names_and_shapes_of_the_network_of_patches(shapes):
+    network = scored_network(SPACE, NetworkSpec("patch"), classes=7).of(jnp.asarray(SUPERNET))
     wanted = cell_shapes("cells_0", 1) | {
         "head/norm/scale": (1,),
         "head/norm/bias": (1,),
@@ -72,27 +73,7 @@ def test_edges_and_operations_are_those_of_the_space():
     assert EDGES == tuple(SPACE.edges) and OPERATIONS == tuple(SPACE.operations)
 
 
-def test_every_space_has_its_networks():
-    assert set(NETWORKS) == set(SPACES)
-    for name, variants in NETWORKS.items():
-        thin = {"thin"} if SPACES[name].has_supernet else set()
-        assert set(variants) == {"ntk", "curve"} | thin
-        mask = jnp.ones(SPACES[name].mask_shape)
-        for v in variants.values():
-            side, channels = (3, 1) if v.patches else (2 * v.side_multiple, 3)
-            module = v.build(classes=7, initialiser="lecun_normal")
-            network = Scoring(v, module).network(mask)
-            images = jax.ShapeDtypeStruct((5, side, side, channels), jnp.float32)
-            params = jax.eval_shape(lambda n=network, i=images: n.init(KEY, i))
-            out = jax.eval_shape(lambda p, x, n=network: n(p, x), params, images)
-            assert out.shape == (5, 7 if SPACES[name].has_supernet else 256)  # or features
-
-
-def test_unknown_names_are_one_clear_line():
-    with pytest.raises(UserError, match="unknown space 'nas_bench_101'.*did you mean"):
-        variant("nas_bench_101", "ntk")
-    with pytest.raises(UserError, match="unknown network variant 'wide'.*ntk, thin, curve"):
-        variant("nas_bench_201", "wide")
+def test_an_unknown_initialiser_is_one_clear_line():
     network = Network(NasBench201(initialiser="kaiming"), jnp.asarray(SUPERNET))
     with pytest.raises(UserError, match="unknown initialiser 'kaiming'"):
         network.init(KEY, jnp.zeros((2, 8, 8, 3)))
@@ -224,12 +205,11 @@ def test_a_relu_that_no_operation_needs_is_switched_off():
     x = jnp.asarray(np.random.default_rng(0).normal(size=(4, 3, 3, 1)), jnp.float32)
     mask = SUPERNET.copy()
     mask[0, EDGES.index((3, 2)), 2:4] = 0  # the one edge that leaves node 2
-    module = variant("nas_bench_201", "thin").build()
-    params = Network(module, jnp.asarray(SUPERNET)).init(KEY, x)
+    params = Network(PATCH, jnp.asarray(SUPERNET)).init(KEY, x)
     run = jax.jit(lambda network: kink_margins(lambda x: network(params, x), x))
     zeros = []
     for m in (SUPERNET, mask):
-        inputs = np.asarray(run(Network(module, jnp.asarray(m)))).reshape(4, 4, 9)
+        inputs = np.asarray(run(Network(PATCH, jnp.asarray(m)))).reshape(4, 4, 9)
         zeros.append((inputs == 0).all((0, 2)))  # ReLUs of nodes 0, 1, 2 and of the head
     assert zeros[0].tolist() == [False] * 4
     assert zeros[1].tolist() == [False, False, True, False]
@@ -237,11 +217,10 @@ def test_a_relu_that_no_operation_needs_is_switched_off():
 
 def test_vmap_over_masks_is_a_loop():
     x = jnp.asarray(np.random.default_rng(0).normal(size=(6, 3, 3, 1)), jnp.float32)
-    module = variant("nas_bench_201", "thin").build()
     rng = np.random.default_rng(3)
     masks = jnp.stack([jnp.asarray(random_mask(rng))[None] for _ in range(3)])
-    params = Network(module, masks[0]).init(KEY, x)
+    params = Network(PATCH, masks[0]).init(KEY, x)
     run = jax.jit(lambda network: network(params, x))
-    batched = jax.jit(jax.vmap(lambda mask: Network(module, mask)(params, x)))(masks)
+    batched = jax.jit(jax.vmap(lambda mask: Network(PATCH, mask)(params, x)))(masks)
     for out, mask in zip(batched, masks, strict=True):
-        np.testing.assert_allclose(out, run(Network(module, mask)), rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(out, run(Network(PATCH, mask)), rtol=1e-4, atol=1e-5)
