@@ -49,8 +49,12 @@ class SpaceScores:
             workdir: the folder that holds the parts.
             config: what the scores depend on; a part that was started with another is refused.
             processes: how many parts there are.
+
+        Raises:
+            UserError: the workdir is none, or a metric's name is one of the table's columns.
         """
         self.evaluator, self.numbers, self.processes = evaluator, numbers, processes
+        score_table.columns(evaluator.protocol.metrics)
         self.workdir = folder(workdir)
         self.config = {**config, "metrics": evaluator.protocol.metrics, "archs": _digest(numbers)}
 

@@ -71,7 +71,9 @@ def stored_config(
 
 def check_format(path: pathlib.Path) -> None:
     """Raises a `UserError` where the run in `path` has files of another format than `FORMAT`."""
-    number = (read_object(path / ENVIRONMENT) or {}).get("format", 1)  # the first had no number
+    # The first format had no number; nor have files by hand, in which nothing is recorded yet.
+    begun = any((path / name).exists() for name in (RECORDS, CHECKPOINT))
+    number = (read_object(path / ENVIRONMENT) or {}).get("format", 1 if begun else FORMAT)
     if number != FORMAT:
         reader = "tenas_jax 0.1.0" if number == 1 else "another version of tenas_jax"
         raise UserError(

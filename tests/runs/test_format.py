@@ -76,6 +76,19 @@ def test_a_run_of_another_format_is_refused_and_left_alone(tmp_path, number, wor
     assert contents(tmp_path) == before
 
 
+@pytest.mark.parametrize("name", ["records.jsonl", "checkpoint.json"])
+def test_without_a_number_it_is_the_first_format_once_anything_is_recorded(tmp_path, name):
+    (tmp_path / "config.json").write_text(json.dumps(CONFIG))
+    assert Workdir.read(tmp_path).config == CONFIG
+    (tmp_path / name).write_text("")
+    with pytest.raises(UserError, match="format 1"):
+        Workdir.read(tmp_path)
+    (tmp_path / name).unlink()
+    with open_run(tmp_path) as work:
+        work.append({"a": 1})
+    assert Workdir.read(tmp_path).records() == [{"a": 1}]
+
+
 def test_rounds_are_lines_of_their_own_that_can_be_cut(tmp_path):
     with open_run(tmp_path) as work:
         work.cut_rounds(0)  # where there are none
