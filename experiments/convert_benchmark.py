@@ -14,7 +14,7 @@ from experiments.command import main_without_traceback, parse_flags
 from tenas_jax import spaces
 from tenas_jax.benchmarks.nats_bench import read_nats_bench, write_accuracies
 from tenas_jax.benchmarks.score_table import check_output
-from tenas_jax.runs.progress import bar
+from tenas_jax.runs.listeners import Bars
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string("benchmark", None, "NATS-Bench's directory.")
@@ -26,8 +26,9 @@ def main(argv: list[str]) -> None:
     del argv
     check_output(FLAGS.output)  # before anything that takes longer
     space = spaces.get("nas_bench_201")
-    with bar(name="reading", unit="architecture") as progress:
-        table = read_nats_bench(FLAGS.benchmark, space, functools.partial(progress, 0))
+    with Bars("architecture") as listener:
+        progress = functools.partial(listener.on_progress, "reading")
+        table = read_nats_bench(FLAGS.benchmark, space, progress)
     write_accuracies(FLAGS.output, table)
     print(f"{len(table)} architectures are in {FLAGS.output}")
     print(f"data sets: {', '.join(table.datasets)}")

@@ -22,8 +22,8 @@ from tenas_jax.benchmarks.rank_study import Study, scores_of_table
 from tenas_jax.benchmarks.sample import chosen_numbers
 from tenas_jax.benchmarks.study_run import keep_spectra, scored
 from tenas_jax.report.correlation_result import write_correlation
-from tenas_jax.runs.progress import bar
-from tenas_jax.runs.tensorboard import check_tensorboard, recorded
+from tenas_jax.runs.listeners import listening
+from tenas_jax.runs.tensorboard import check_tensorboard
 from tenas_jax.runs.workdir import Workdir
 from tenas_jax.scoring import presets
 
@@ -53,9 +53,9 @@ def rank_space(table: Table) -> None:
     images = data.load(FLAGS.data, data_dir=FLAGS.data_dir, size=FLAGS.size)
     # Each by its own weights: equal forms are not shared, so that no two scores depend.
     evaluator = Evaluator(space, images, protocol, seed=FLAGS.seed, share_equal=False)
-    with Workdir.open(FLAGS.workdir, config) as work, recorded(work, FLAGS.tensorboard):
-        with bar() as progress:
-            scores = scored(evaluator, numbers, work, progress)
+    with Workdir.open(FLAGS.workdir, config) as work:
+        with listening(work, tensorboard=FLAGS.tensorboard, unit="architecture") as listener:
+            scores = scored(evaluator, numbers, work, listener)
         column, accuracy = next(iter(study.accuracies.items()))
         keep_spectra(evaluator, scores, column, accuracy, work)
         write_correlation(study, scores, {**config, "engine": evaluator.engine}, work)

@@ -15,11 +15,9 @@ from experiments.command import main_without_traceback, names, parse_flags
 from experiments.devices import define_process_flags, join_processes, prepare
 from tenas_jax import data
 from tenas_jax.report.growth_result import write_result
+from tenas_jax.runs.listeners import listening
 from tenas_jax.runs.processes import check_agreement
-from tenas_jax.runs.progress import bar
-from tenas_jax.runs.results import found_by
-from tenas_jax.runs.tensorboard import followed, recorded
-from tenas_jax.runs.workdir import Workdir
+from tenas_jax.runs.workdir import Workdir, searched_arch
 from tenas_jax.scoring import presets
 from tenas_jax.search import search
 from tenas_jax.search.growth_evaluator import SizesEvaluator
@@ -51,9 +49,8 @@ def run(config: dict, workdir: str) -> dict:
         finished = (record.load_checkpoint() or {}).get("done", False)
         if finished and record.is_writer:
             print(f"{workdir} is finished; its result:", file=sys.stderr)
-        events = config["tensorboard"] and not finished
-        with bar(shown=record.is_writer) as progress, recorded(record, events) as write:
-            search(followed(plan, write), evaluator, record, progress)
+        with listening(record, tensorboard=config["tensorboard"]) as listener:
+            search(plan, evaluator, record, listener)
         if not record.is_writer:  # the first process shows and writes the result
             return {}
         return write_result(plan, evaluator, record, config["preset"], images.images.shape[1:3])
@@ -61,8 +58,8 @@ def run(config: dict, workdir: str) -> dict:
 
 def main(argv: list[str]) -> None:
     del argv
-    found = found_by(FLAGS.from_search, SPACE) if FLAGS.from_search else None
-    config = checked(FLAGS.config.to_dict(), found)
+    topology = searched_arch(FLAGS.from_search, SPACE) if FLAGS.from_search else None
+    config = checked(FLAGS.config.to_dict(), topology)
     prepare(config["cpu_devices"])
     join_processes()
     run({**config, "metrics": names(config.get("metrics"))}, FLAGS.workdir)

@@ -28,7 +28,7 @@ from tenas_jax.benchmarks.sample import chosen_numbers
 from tenas_jax.benchmarks.score_space import score_space
 from tenas_jax.benchmarks.score_table import check_output
 from tenas_jax.errors import UserError
-from tenas_jax.runs.progress import bar
+from tenas_jax.runs.listeners import Bars
 from tenas_jax.runs.tensorboard import check_tensorboard
 from tenas_jax.scoring import presets
 
@@ -60,7 +60,7 @@ def main(argv: list[str]) -> None:
     )
     what = ("space", "preset", "data", "batch_size", "repeats", "seed")
     config = {name: FLAGS[name].value for name in what}
-    with bar() as progress:
+    with Bars("architecture") as listener:
         left = score_space(
             evaluator,
             numbers,
@@ -69,7 +69,7 @@ def main(argv: list[str]) -> None:
             FLAGS.output,
             process=jax.process_index() if alone else FLAGS.process,
             processes=jax.process_count() if alone else FLAGS.processes,
-            progress=progress,
+            listener=listener,
             tensorboard=FLAGS.tensorboard,
         )
     waits = f"this share is done; in {FLAGS.workdir}, {left} architectures of others are missing"

@@ -15,9 +15,8 @@ from experiments.devices import define_process_flags, join_processes, prepare
 from tenas_jax import data, spaces
 from tenas_jax.benchmarks import load
 from tenas_jax.report.search_result import write_result
+from tenas_jax.runs.listeners import listening
 from tenas_jax.runs.processes import check_agreement
-from tenas_jax.runs.progress import bar
-from tenas_jax.runs.tensorboard import followed, recorded
 from tenas_jax.runs.workdir import Workdir
 from tenas_jax.scoring import presets
 from tenas_jax.scoring.evaluator import Evaluator
@@ -55,9 +54,8 @@ def run(config: dict, workdir: str) -> dict:
         finished = (record.load_checkpoint() or {}).get("done", False)
         if finished and record.is_writer:
             print(f"{workdir} is finished; its result:", file=sys.stderr)
-        events = config["tensorboard"] and not finished
-        with bar(shown=record.is_writer) as progress, recorded(record, events) as write:
-            search(followed(plan, write), evaluator, record, progress)
+        with listening(record, tensorboard=config["tensorboard"]) as listener:
+            search(plan, evaluator, record, listener)
         if not record.is_writer:  # the first process shows and writes the result
             return {}
         return write_result(config["strategy"], plan, evaluator, record, table, config["preset"])

@@ -18,12 +18,10 @@ from experiments.command import main_without_traceback, parse_flags
 from experiments.devices import prepare
 from tenas_jax.data import Images
 from tenas_jax.report.training_result import show_result, write_result
+from tenas_jax.runs.listeners import listening
 from tenas_jax.runs.workdir import Workdir
 from tenas_jax.train import task
 from tenas_jax.train.checkpoints import FOLDER, Checkpoints
-from tenas_jax.train.hooks import Hooks
-from tenas_jax.train.progress import bar, show
-from tenas_jax.train.summaries import summaries
 
 FLAGS = flags.FLAGS
 config_flags.DEFINE_config_file("config", None, "How to train: a file configs/train_*.py.")
@@ -50,16 +48,10 @@ def run(config: Mapping, workdir: str, images: tuple[Images, Images] | None = No
         training.card.keep(record)
         with (
             Checkpoints(record.path / FOLDER, training.card) as checkpoints,
-            summaries(record.path, config["tensorboard"]) as summarise,
-            bar() as progress,
+            listening(record, tensorboard=config["tensorboard"], unit="step") as listener,
         ):
-
-            def on_record(line: Mapping) -> None:
-                summarise(line)
-                show(line, training.recipe.epochs)
-
-            hooks = Hooks(config["checkpoint_every"], on_record, progress)
-            state, evaluation = training.run(record, checkpoints, hooks)
+            every = config["checkpoint_every"]
+            state, evaluation = training.run(record, checkpoints, listener, checkpoint_every=every)
         return write_result(training, state, evaluation, record)
 
 

@@ -4,19 +4,21 @@ A number is an architecture's `Space.index`.
 """
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from tenas_jax.errors import UserError, user_error
+from tenas_jax.runs.listeners import Listener
 from tenas_jax.runs.workdir import Workdir
 from tenas_jax.scoring.evaluator import Evaluator
+from tenas_jax.scoring.recorder import Recorder
 from tenas_jax.scoring.scores import Score
 from tenas_jax.spaces import Space
 
 
 def listed_numbers(path: str | os.PathLike, space: Space) -> list[int]:
-    """The architectures of a text file, one string a line; blank lines and # comments are ignored.
+    """Reads a text file of architectures, one a line; blank lines and # comments are ignored.
 
     Raises:
         UserError: the file cannot be read or holds none, a line is no architecture or one that
@@ -42,7 +44,7 @@ def listed_numbers(path: str | os.PathLike, space: Space) -> list[int]:
 def chosen_numbers(
     space: Space, path: str | os.PathLike | None, count: int | None, seed: int
 ) -> Sequence[int]:
-    """Those of a file, a random sample of the space, or all in the order of their numbers.
+    """Chooses those of a file, a random sample, or all in the order of their numbers.
 
     Args:
         space: what they belong to.
@@ -68,7 +70,7 @@ def score_sample(
     evaluator: Evaluator,
     numbers: Sequence[int],
     workdir: Workdir,
-    progress: Callable[[int, int, int], None],
+    listener: Listener | None = None,
 ) -> list[Score]:
     """Scores some architectures, all in memory, but those that the workdir has recorded already.
 
@@ -76,23 +78,8 @@ def score_sample(
         evaluator: scores them.
         numbers: of the architectures, no more than fit in memory.
         workdir: open for this run.
-        progress: called after each with 0, how many are scored, and of how many.
+        listener: hears of each.
     """
-    space = evaluator.space
-    known = {r["key"]: Score.from_record(r) for r in workdir.records()}
-    archs = [space.from_index(i) for i in numbers]
-    scores: list[Score] = [None] * len(archs)
-    found = evaluator.score([space.to_mask(arch) for arch in archs], 0, known)
-    for done, (i, key, score, new) in enumerate(found, 1):
-        scores[i] = score
-        if new:
-            workdir.append(
-                {
-                    "arch": space.to_string(archs[i]),
-                    "key": key,
-                    "engine": evaluator.engine,
-                    **score.to_record(),
-                }
-            )
-        progress(0, done, len(archs))
-    return scores
+    recorder, space = Recorder(evaluator, workdir, listener), evaluator.space
+    recorder.recall()
+    return recorder.score_all("scoring", [space.to_mask(space.from_index(i)) for i in numbers])

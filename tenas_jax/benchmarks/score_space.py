@@ -13,14 +13,16 @@ import hashlib
 import os
 import pathlib
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from tenas_jax.benchmarks import score_table
 from tenas_jax.errors import UserError
-from tenas_jax.runs.tensorboard import check_tensorboard, recorded
-from tenas_jax.runs.workdir import CONFIG, RECORDS, Workdir, folder
+from tenas_jax.runs.layout import CONFIG, RECORDS, folder
+from tenas_jax.runs.listeners import Events, Listener, Listeners
+from tenas_jax.runs.tensorboard import check_tensorboard
+from tenas_jax.runs.workdir import Workdir
 from tenas_jax.scoring.evaluator import Evaluator
-from tenas_jax.scoring.scores import Score
+from tenas_jax.scoring.recorder import Recorder, recorded
 
 # Handed to the evaluator at once. Up to 8 devices take 1 or 4 of them at a time and leave hardly
 # any of their places idle in the last turn.
@@ -28,7 +30,7 @@ BLOCK = 480
 
 
 class SpaceScores:
-    """The scores of many architectures, recorded in parts."""
+    """Scores many architectures, and records them in parts."""
 
     def __init__(
         self,
@@ -47,47 +49,48 @@ class SpaceScores:
             workdir: the folder that holds the parts.
             config: what the scores depend on; a part that was started with another is refused.
             processes: how many parts there are.
+
+        Raises:
+            UserError: the workdir is none, or a metric's name is one of the table's columns.
         """
         self.evaluator, self.numbers, self.processes = evaluator, numbers, processes
+        score_table.columns(evaluator.protocol.metrics)
         self.workdir = folder(workdir)
         self.config = {**config, "metrics": evaluator.protocol.metrics, "archs": _digest(numbers)}
 
     def score(
         self,
         process: int,
-        progress: Callable[[int, int, int], None] | None = None,
+        listener: Listener | None = None,
         tensorboard: bool = False,
     ) -> None:
         """Scores what is missing of one part.
 
         Args:
             process: which part, from 0.
-            progress: called with 0, how many of the part are scored, and of how many.
-            tensorboard: whether an event file in the part's folder shows the scores, too; the step
-                is an architecture's place in the part.
+            listener: hears of each, and how many of the part are scored.
+            tensorboard: whether an event file in the part's folder shows the scores, too.
 
         Raises:
             UserError: the part's folder was made for something else, is in use, or is damaged.
         """
         part, space = self._part(process), self.evaluator.space
-        report = progress or (lambda *numbers: None)
+        listener = listener or Listener()
         with Workdir.open(self.part_folder(process), self.config, writer=True) as work:
             done = sum(1 for _ in self._rows(process, work))
-            report(0, done, len(part))
-            with recorded(work, tensorboard and done < len(part)):
+            listener.on_progress("scoring", done, len(part))
+            with Events(work) if tensorboard else Listener() as events:
+                both = Listeners(listener, events)
+                recorder = Recorder(self.evaluator, work, both, count=done)
                 for start in range(done, len(part), BLOCK):
-                    archs = [space.from_index(i) for i in part[start : start + BLOCK]]
-                    found = self.evaluator.score([space.to_mask(arch) for arch in archs], 0)
-                    for at, score in _in_order((i, score) for i, _, score, _ in found):
-                        name = space.to_string(archs[at])
-                        engine = self.evaluator.engine
-                        work.append({"arch": name, "engine": engine, **score.to_record()})
-                        report(0, start + at + 1, len(part))
+                    block = part[start : start + BLOCK]
+                    for _ in recorder.score([space.to_mask(space.from_index(i)) for i in block]):
+                        listener.on_progress("scoring", recorder.count, len(part))
 
     def left(self) -> int:
-        """How many architectures are not scored yet, in all parts that this workdir holds."""
-        recorded = sum(sum(1 for _ in self._rows(i)) for i in range(self.processes))
-        return len(self.numbers) - recorded
+        """Counts the architectures not scored yet, in all parts that this workdir holds."""
+        scored = sum(sum(1 for _ in self._rows(i)) for i in range(self.processes))
+        return len(self.numbers) - scored
 
     def write(self, output: str | os.PathLike) -> None:
         """Writes the table, of parts that are complete (`left() == 0`)."""
@@ -99,25 +102,23 @@ class SpaceScores:
         return self.numbers[process :: self.processes]
 
     def part_folder(self, process: int) -> pathlib.Path:
-        """Where a part is recorded."""
+        """Says where a part is recorded."""
         return self.workdir / f"process-{process}-of-{self.processes}"
 
     def _rows(self, process: int, work: Workdir | None = None) -> Iterator[list]:
-        """The rows of a part as far as it is recorded; `UserError` where a record is not its."""
-        evaluator, part = self.evaluator, self._part(process)
+        """Reads rows of a part as far as it is recorded; `UserError` where a record is not its."""
+        evaluator, space, part = self.evaluator, self.evaluator.space, self._part(process)
         work = work or Workdir.open(self.part_folder(process), self.config, writer=False)
-        for at, record in enumerate(work.iter_records()):
+        for at, record in enumerate(recorded(work.iter_records(), work.path)):
             where = f"{work.path / RECORDS}, line {at + 1}"
             if at == len(part):
                 raise UserError(f"{where}: more records than the {at} architectures of this part")
-            name = evaluator.space.to_string(evaluator.space.from_index(part[at]))
-            if record.get("arch") != name:
-                raise UserError(f"{where}: is not of {name}, which is next in this part")
-            try:
-                score = Score.from_record(record)
-                yield score_table.row(name, score, evaluator.protocol.metrics, evaluator.seed)
-            except (UserError, KeyError) as error:
-                raise UserError(f"{where}: {error}") from error
+            arch, metrics = space.to_string(space.from_index(part[at])), evaluator.protocol.metrics
+            if record.arch != arch:
+                raise UserError(f"{where}: is not of {arch}, which is next in this part")
+            if missing := [name for name in metrics if name not in record.score.values]:
+                raise UserError(f"{where}: has no {missing[0]}")
+            yield score_table.row(arch, record.score, metrics, evaluator.seed)
 
 
 def score_space(
@@ -129,7 +130,7 @@ def score_space(
     *,
     process: int = 0,
     processes: int = 1,
-    progress: Callable[[int, int, int], None] | None = None,
+    listener: Listener | None = None,
     tensorboard: bool = False,
 ) -> int:
     """Scores one process's part and, if all parts are complete then, writes the table.
@@ -140,7 +141,7 @@ def score_space(
     Args:
         evaluator, numbers, workdir, config, processes: see `SpaceScores`.
         output: the table to write (see `score_table`).
-        process, progress, tensorboard: see `SpaceScores.score`.
+        process, listener, tensorboard: see `SpaceScores.score`.
 
     Returns:
         How many architectures are left to other processes; 0 if the table was written.
@@ -168,7 +169,7 @@ def score_space(
                 f"{processes}: go on with as many, or use another workdir"
             )
     else:
-        scores.score(process, progress, tensorboard)
+        scores.score(process, listener, tensorboard)
     left = scores.left()
     if not left:
         scores.write(output)
@@ -176,26 +177,15 @@ def score_space(
 
 
 def _other_processes(workdir: pathlib.Path, processes: int) -> list[int]:
-    """The other numbers of processes whose parts a workdir holds."""
+    """Lists the other numbers of processes whose parts a workdir holds."""
     names = [path.name for path in workdir.glob("process-*-of-*")]
     counts = {int(m[1]) for m in map(re.compile(r"process-\d+-of-(\d+)").fullmatch, names) if m}
     return sorted(counts - {processes})
 
 
 def _digest(numbers: Sequence[int]) -> str:
-    """A short text that tells lists of architectures apart."""
+    """Gives a short text that tells lists of architectures apart."""
     digest = hashlib.sha256()
     for number in numbers:
         digest.update(b"%d\n" % number)
     return f"{len(numbers)} architectures, sha256 {digest.hexdigest()[:16]}"
-
-
-def _in_order(found: Iterable[tuple[int, Score]]) -> Iterator[tuple[int, Score]]:
-    """The scores of a block by position, each as soon as those before it are there."""
-    waiting: dict[int, Score] = {}
-    following = 0
-    for at, score in found:
-        waiting[at] = score
-        while following in waiting:
-            yield following, waiting.pop(following)
-            following += 1

@@ -25,18 +25,22 @@ ROW_GROUP = 1024
 
 
 def columns(metrics: Sequence[str]) -> dict[str, type]:
-    """The names of the columns, and what they hold."""
-    return {
-        "arch": str,
-        **dict.fromkeys(metrics, float),
-        **{name + FLAG: str for name in metrics},
-        "seed": int,
-        "seconds": float,
-    }
+    """Names the columns, and says what they hold.
+
+    Raises:
+        UserError: a metric has the name of another column.
+    """
+    flags = {name + FLAG: str for name in metrics}
+    own = {"arch": str, "seed": int, "seconds": float, **flags}
+    for name in metrics:
+        if name in own:
+            raise UserError(f"a table has a column {name} of its own: it cannot hold that metric")
+    ends = {name: own[name] for name in ("seed", "seconds")}
+    return {"arch": str, **dict.fromkeys(metrics, float), **flags, **ends}
 
 
 def row(arch: str, score: Score, metrics: Sequence[str], seed: int) -> list:
-    """The values of an architecture, in the order of `columns`; None where a score is bad."""
+    """Gives the values of an arch, in the order of `columns`; None where a score is bad."""
     means = [score.mean(name) for name in metrics]
     flags = []
     for name, mean in zip(metrics, means, strict=True):

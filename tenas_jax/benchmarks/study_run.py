@@ -8,7 +8,7 @@ Beside the records the workdir holds
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from tenas_jax.benchmarks.spectra import extreme_spectra, extremes, metric_secon
 from tenas_jax.metrics import metric
 from tenas_jax.runs.files import atomic_write_text
 from tenas_jax.runs.json_values import finite, read_object
+from tenas_jax.runs.listeners import Listener
 from tenas_jax.runs.workdir import Workdir
 from tenas_jax.scoring.evaluator import Evaluator
 
@@ -29,7 +30,7 @@ def scored(
     evaluator: Evaluator,
     numbers: Sequence[int],
     workdir: Workdir,
-    progress: Callable[[int, int, int], None],
+    listener: Listener | None = None,
 ) -> Scores:
     """Scores architectures and times each metric, as far as the workdir does not know.
 
@@ -37,17 +38,17 @@ def scored(
         evaluator: with `share_equal=False`, so that no two scores depend.
         numbers: of the architectures (`Space.index`), no more than fit in memory.
         workdir: open for this run.
-        progress: called after each with 0, how many are scored, and of how many.
+        listener: hears of each.
     """
     space, metrics = evaluator.space, evaluator.protocol.metrics
-    found = score_sample(evaluator, numbers, workdir, progress)
+    scores = score_sample(evaluator, numbers, workdir, listener)
     archs = [space.to_string(space.from_index(i)) for i in numbers]
     seconds = read_object(workdir.path / SECONDS)
     if seconds is None or not set(metrics) <= set(seconds):
         protocol, seed = evaluator.protocol, evaluator.seed
         seconds = metric_seconds(space, evaluator.data, protocol, seed, archs)
         _write(workdir, SECONDS, seconds)
-    return scores_of(archs, found, metrics, {name: seconds[name] for name in metrics})
+    return scores_of(archs, scores, metrics, {name: seconds[name] for name in metrics})
 
 
 def keep_spectra(
@@ -79,6 +80,6 @@ def keep_spectra(
     _write(workdir, SPECTRA, {"column": column, "batch_size": size, "spectra": spectra})
 
 
-def _write(workdir: Workdir, name: str, found: dict) -> None:
+def _write(workdir: Workdir, name: str, value: dict) -> None:
     if workdir.is_writer:
-        atomic_write_text(workdir.path / name, json.dumps(finite(found), indent=1) + "\n")
+        atomic_write_text(workdir.path / name, json.dumps(finite(value), indent=1) + "\n")

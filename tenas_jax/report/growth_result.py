@@ -8,11 +8,13 @@ import pandas as pd
 from tenas_jax.networks.as_vit.shapes import multiply_adds
 from tenas_jax.report.growth_plot import UNTRAINED, growth_picture
 from tenas_jax.report.picture import save_png
-from tenas_jax.report.search_result import KEPT, RESULT, bad_values
+from tenas_jax.report.search_result import KEPT
 from tenas_jax.report.tables import format_table
 from tenas_jax.runs.files import atomic_write_text
 from tenas_jax.runs.json_values import read_object
+from tenas_jax.runs.layout import RESULT
 from tenas_jax.runs.workdir import Workdir
+from tenas_jax.scoring.recorder import recorded
 from tenas_jax.search.growth import Growth
 from tenas_jax.search.growth_evaluator import SizesEvaluator
 from tenas_jax.spaces.as_vit.sizes import Sizes, split
@@ -41,7 +43,8 @@ def write_result(
     Returns:
         What `result.json` holds.
     """
-    metrics, records = strategy.metrics, workdir.records()
+    metrics = strategy.metrics
+    records = list(recorded(workdir.iter_records(), workdir.path))
     family = family_of(strategy.history, strategy.space.topology, metrics, sides, strategy.classes)
     last = family[-1]
     found = {
@@ -51,10 +54,10 @@ def write_result(
         "preset": preset,
         "engine": evaluator.engine,
         "architectures_scored": len(records),
-        "scoring_seconds": sum(record["seconds"] for record in records),
+        "scoring_seconds": sum(record.score.seconds for record in records),
         "compile_seconds": evaluator.compile_seconds,
         "run_seconds": evaluator.run_seconds,
-        "bad_kernels": bad_values(records),
+        "bad_kernels": sum(record.score.bad for record in records),
         "incumbents": [],
     }
     previous = read_object(workdir.path / RESULT)

@@ -2,7 +2,7 @@
 
 import os
 import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -10,6 +10,7 @@ from tenas_jax.report.path_plot import path_picture
 from tenas_jax.report.picture import save_png
 from tenas_jax.report.pruning_plot import plot_pruning
 from tenas_jax.report.tables import format_table
+from tenas_jax.scoring.recorder import Recorded
 from tenas_jax.search import Pruning
 from tenas_jax.spaces import Space
 
@@ -23,7 +24,7 @@ def pruning_course(
     metrics: Sequence[str],
     path: str | os.PathLike,
     title: str,
-    records: Sequence[Mapping] = (),
+    records: Sequence[Recorded] = (),
 ) -> str:
     """Writes the picture to `path`, a PNG, and returns the table of the rounds.
 

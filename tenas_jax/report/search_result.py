@@ -10,14 +10,15 @@ from tenas_jax.report.pruning_course import pruning_course
 from tenas_jax.report.trajectory_course import trajectory_course
 from tenas_jax.runs.files import atomic_write_text
 from tenas_jax.runs.json_values import read_object
+from tenas_jax.runs.layout import RESULT
 from tenas_jax.runs.workdir import Workdir
-from tenas_jax.scoring.evaluator import Evaluator, Score
+from tenas_jax.scoring.evaluator import Evaluator
+from tenas_jax.scoring.recorder import Recorded, recorded
 from tenas_jax.search import Strategy
 from tenas_jax.spaces import Space
 
 ACCURACIES = ("cifar10_test", "cifar100_test", "imagenet16_120_test")
 
-RESULT = "result.json"
 KEPT = ("compile_seconds", "run_seconds")  # what a look at a finished search does not change
 
 # strategy -> (strategy, space, metrics, path of the picture, title, records) -> text about its
@@ -64,7 +65,7 @@ def write_result(
         What `result.json` holds.
     """
     space, metrics = evaluator.space, evaluator.protocol.metrics
-    records = workdir.records()
+    records = list(recorded(workdir.iter_records(), workdir.path))
     found = {
         "arch": space.to_string(strategy.result),
         "preset": preset,
@@ -72,10 +73,10 @@ def write_result(
         **_values(strategy, evaluator, records),
         "incumbents": _incumbents(strategy, space, len(records)),
         "architectures_scored": len(records),
-        "scoring_seconds": sum(record["seconds"] for record in records),
+        "scoring_seconds": sum(record.score.seconds for record in records),
         "compile_seconds": evaluator.compile_seconds,
         "run_seconds": evaluator.run_seconds,
-        "bad_kernels": bad_values(records),
+        "bad_kernels": sum(record.score.bad for record in records),
     }
     published = None if table is None else _published(table, found["arch"])
     found["published"] = published
@@ -112,10 +113,10 @@ def accuracy_columns(table: Table) -> tuple[str, ...]:
     return tuple(name for name in ACCURACIES if name in table.columns) or table.columns
 
 
-def _values(strategy: Strategy, evaluator: Evaluator, records: list[dict]) -> dict:
+def _values(strategy: Strategy, evaluator: Evaluator, records: list[Recorded]) -> dict:
     """The result's mean metrics as it was scored last; None for a bad one, or if it never was."""
     key = evaluator.key(evaluator.space.to_mask(strategy.result))
-    own = [Score.from_record(record) for record in records if record["key"] == key]
+    own = [record.score for record in records if record.key == key]
     # A strategy may ask for some of the metrics at a time.
     last = {name: score for score in own for name in score.values}
     means = {n: last[n].mean(n) if n in last else None for n in evaluator.protocol.metrics}
@@ -150,8 +151,3 @@ def _text(found: dict, metrics: tuple[str, ...], evaluator: Evaluator) -> str:
 
 def _number(value: float | None) -> str:
     return "none (bad kernel, or not scored)" if value is None else f"{value:.6g}"
-
-
-def bad_values(records: list[dict]) -> int:
-    """How many values of all records are flagged."""
-    return sum(word != "ok" for r in records for words in r["flags"].values() for word in words)

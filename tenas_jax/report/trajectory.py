@@ -7,7 +7,9 @@ import numpy as np
 
 from tenas_jax.errors import UserError
 from tenas_jax.report.scales import finite
+from tenas_jax.scoring.recorder import Recorded
 from tenas_jax.scoring.scores import Score
+from tenas_jax.search.learner import History
 from tenas_jax.spaces import Space
 
 # Numbers of an entry that are no property of the search's state.
@@ -61,83 +63,84 @@ class Trajectory:
         return {name: finite(entry.get(name) for entry in self.entries) for name in names}
 
 
-def has_trajectory(state: Mapping | None) -> bool:
-    """Whether a strategy's state lists what it scored."""
-    return bool(state) and "archs" in state and "values" in state
+def has_trajectory(rounds: Sequence[Mapping]) -> bool:
+    """Tells whether the rounds of a search name the answers so far."""
+    return bool(rounds) and "best" in rounds[0]
 
 
-def of_state(state: Mapping, space: Space, metrics: Sequence[str]) -> Trajectory:
-    """From the state of a learning strategy.
+def of_rounds(
+    records: Iterable[Recorded],
+    rounds: Sequence[Mapping],
+    space: Space,
+    metrics: Sequence[str],
+    front: Sequence[int] = (),
+) -> Trajectory:
+    """Follows a learning strategy.
 
     Args:
-        state: `archs`, lists [cells][edges] in the order in which they were scored; `values`,
-            metric -> a value for each, None where it is bad; `history`, a list with a dict a
-            round; `own`, with `front` and `objectives` of a search for a Pareto front.
+        records: of all that it scored, in that order; those beyond the last round are left out.
+        rounds: the entries of its history, at least one; `costs` of one are those of its new
+            architectures.
         space: what is searched.
-        metrics: names in `values`.
+        metrics: names of what all records have values of.
+        front: indices of the Pareto front, of a search that has one.
 
     Raises:
-        UserError: the state does not fit itself.
+        UserError: records and rounds do not fit each other.
     """
-    count, history = len(state["archs"]), list(state.get("history") or ())
-    own = state.get("own") or {}
-    costs = {n: v for n, v in (own.get("objectives") or {}).items() if n not in metrics}
-    columns = {name: finite(_column(state["values"], name)) for name in metrics}
-    columns |= {name: finite(column) for name, column in costs.items()}
-    for name, column in columns.items():
-        if len(column) != count:
-            raise UserError(f"{name} has {len(column)} values for {count} architectures")
-    for entry in history:
+    for entry in rounds:
         for name in COUNTS:
             if name not in entry:
-                raise UserError(f"a round of the search's state has no {name}: {dict(entry)}")
-    front = [int(at) for at in own.get("front") or ()]
-    answers = [(entry["scored"], entry["best"]) for entry in history if entry["best"] is not None]
-    for at in [*front, *(best for _, best in answers)]:
-        if not 0 <= at < count:
-            raise UserError(f"there is no architecture {at} among {count}")
-    archs = [space.to_string(np.array(arch, np.int8)) for arch in state["archs"]]
+                raise UserError(f"a round of the search has no {name}: {dict(entry)}")
+    scored, count = History(space, metrics), rounds[-1]["scored"]
+    try:
+        scored.add_records(records)
+    except KeyError as error:
+        raise UserError(f"a record of the search has no values of {error}") from error
+    if len(scored) < count:
+        raise UserError(f"the search has scored {count} architectures, but records {len(scored)}")
+    columns = {name: finite(column[:count]) for name, column in scored.values.items()}
+    costs = tuple(rounds[0].get("costs", ()))
+    for name in costs:
+        columns[name] = finite(n for e in rounds for n in e.get("costs", {}).get(name, ()))
+        if len(columns[name]) != count:
+            raise UserError(f"{name} has {len(columns[name])} values for {count} architectures")
+    answers = [(entry["scored"], entry["best"]) for entry in rounds if entry["best"] is not None]
+    for index in [*front, *(best for _, best in answers)]:
+        if not 0 <= index < count:
+            raise UserError(f"there is no architecture {index} among {count}")
+    archs = [space.to_string(arch) for arch in scored.archs[:count]]
     path, since = _changes(answers)
-    return Trajectory(tuple(metrics), archs, columns, path, since, history, front, tuple(costs))
+    return Trajectory(tuple(metrics), archs, columns, path, since, list(rounds), front, costs)
 
 
 def of_records(
-    records: Iterable[Mapping],
+    records: Iterable[Recorded],
     space: Space,
     metrics: Sequence[str],
     incumbents: Iterable[tuple[int, str]] = (),
 ) -> Trajectory:
-    """From the records of a search that scores single architectures, such as a random one.
+    """Follows a search that scores single architectures, such as a random one, by its records.
 
     Args:
-        records: lines of `records.jsonl`; masks of several architectures are left out.
+        records: of scores; masks of several architectures are left out.
         space: what is searched.
         metrics: names of what the records have values of.
         incumbents: (networks scored, architecture) of the answers on the way; what was not
             scored is left out.
-
-    Raises:
-        UserError: a record is no score.
     """
     scores: dict[str, Score] = {}
     for record in records:
-        mask = np.asarray(record["mask"], np.uint8)
-        if space.is_single(mask):
-            scores[space.to_string(space.from_mask(mask))] = Score.from_record(record)
+        if space.is_single(record.encoding):
+            scores[space.to_string(space.from_mask(record.encoding))] = record.score
     archs = list(scores)
     columns = {
         name: finite(s.mean(name) if name in s.values else None for s in scores.values())
         for name in metrics
     }
-    places = {arch: at for at, arch in enumerate(archs)}
-    path, since = _changes([(n, places[arch]) for n, arch in incumbents if arch in places])
+    indices = {arch: index for index, arch in enumerate(archs)}
+    path, since = _changes([(n, indices[arch]) for n, arch in incumbents if arch in indices])
     return Trajectory(tuple(metrics), archs, columns, path, since)
-
-
-def _column(values: Mapping, name: str) -> Sequence[float | None]:
-    if name not in values:
-        raise UserError(f"the search's state has no values of {name}; it has {', '.join(values)}")
-    return values[name]
 
 
 def _changes(answers: Sequence[tuple[int, int]]) -> tuple[np.ndarray, np.ndarray]:

@@ -1,14 +1,15 @@
 """The course of a search by single architectures: its answers so far as a table, and a picture."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from tenas_jax.report.picture import save_png
 from tenas_jax.report.tables import format_table
-from tenas_jax.report.trajectory import Trajectory, has_trajectory, of_records, of_state
+from tenas_jax.report.trajectory import Trajectory, has_trajectory, of_records, of_rounds
 from tenas_jax.report.trajectory_plot import trajectory_picture
+from tenas_jax.scoring.recorder import Recorded
 from tenas_jax.search import Strategy
 from tenas_jax.spaces import Space
 
@@ -21,13 +22,12 @@ def trajectory_course(
     metrics: Sequence[str],
     path: str | os.PathLike,
     title: str,
-    records: Sequence[Mapping] = (),
+    records: Sequence[Recorded] = (),
 ) -> str:
     """Writes the picture to `path`, a PNG, and returns a table of the answers so far.
 
     Args:
-        strategy: a learning one, whose state lists what it scored; or one of which the records are
-            all that it scored, and `incumbents` its answers.
+        strategy: a learning one, whose history has its answers; or one whose `incumbents` are.
         space: what is searched.
         metrics: names of those that it is searched by.
         path: of the picture.
@@ -37,15 +37,16 @@ def trajectory_course(
     Raises:
         UserError: nothing was scored, or the picture cannot be written.
     """
-    state = strategy.state()
-    if has_trajectory(state):
-        found = of_state(state, space, metrics)
+    rounds = getattr(strategy, "history", ())
+    if has_trajectory(rounds):
+        front = strategy.state().get("own", {}).get("front", ())
+        way = of_rounds(records, rounds, space, metrics, front)
     else:
         answers = getattr(strategy, "incumbents", ())
         named = [(scored, space.to_string(arch)) for scored, arch in answers]
-        found = of_records(records, space, metrics, named)
-    save_png(trajectory_picture(found, title=title).figure, path)
-    header, rows = course_rows(found)
+        way = of_records(records, space, metrics, named)
+    save_png(trajectory_picture(way, title=title).figure, path)
+    header, rows = course_rows(way)
     return format_table([name.replace("_", " ") for name in header], rows)
 
 

@@ -19,7 +19,7 @@ def atomic_write_bytes(path: str | os.PathLike, write_fn: Callable[[BinaryIO], o
     """Let `write_fn(file)` write the file `path`, which changes wholly or not at all.
 
     Raises:
-      UserError: the file cannot be written.
+        UserError: the file cannot be written.
     """
     path = pathlib.Path(path)
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
@@ -41,7 +41,7 @@ def atomic_write_text(path: str | os.PathLike, text: str) -> None:
     """Write `text` as UTF-8 to the file `path`, which changes wholly or not at all.
 
     Raises:
-      UserError: the file cannot be written.
+        UserError: the file cannot be written.
     """
     atomic_write_bytes(path, lambda file: file.write(text.encode()))
 
@@ -50,7 +50,7 @@ def make_writable(path: str | os.PathLike) -> None:
     """Make the folder of a file that is written later, and find out now whether it can be.
 
     Raises:
-      UserError: it is a folder, or no file can be made there.
+        UserError: it is a folder, or no file can be made there.
     """
     path = pathlib.Path(path)
     with user_error("write", path):
@@ -80,7 +80,7 @@ def read_bytes(path: pathlib.Path) -> bytes | None:
     """What the file holds, None where there is no such file.
 
     Raises:
-      UserError: it cannot be read.
+        UserError: it cannot be read.
     """
     with user_error("read", path):
         try:
@@ -93,8 +93,8 @@ def lock_file(path: pathlib.Path, owner: str) -> int:
     """An open descriptor that holds the lock `path`; the system frees it when the process dies.
 
     Raises:
-      UserError: another process holds it (the message says that `owner` is in use), or the file
-        cannot be written.
+        UserError: another process holds it (the message says that `owner` is in use), or the file
+          cannot be written.
     """
     with user_error("write", path):
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)

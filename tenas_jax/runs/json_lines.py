@@ -22,31 +22,31 @@ ASIDE = ".truncated"
 
 
 def append_object(path: pathlib.Path, value: Mapping) -> None:
-    """Add one line; when this returns, it is on the disk. NaN and infinities become `null`.
+    """Adds one line; when this returns, it is on the disk. NaN and infinities become `null`.
 
     Raises:
-      UserError: it cannot be written; the file is then as it was before.
-      TypeError: the value holds something that is not a number, string, list or dict.
+        UserError: it cannot be written; the file is then as it was before.
+        TypeError: the value holds something that is not a number, string, list or dict.
     """
     _append(path, json.dumps(finite(plain(value)), allow_nan=False).encode() + b"\n")
 
 
 def read_objects(path: pathlib.Path, *, mend: bool) -> list[dict]:
-    """`iter_objects` as a list."""
+    """Reads `iter_objects` as a list."""
     return list(iter_objects(path, mend=mend))
 
 
 def iter_objects(path: pathlib.Path, *, mend: bool) -> Iterator[dict]:
-    """The objects of all lines, none where there is no such file, one in memory at a time.
+    """Reads the objects of all lines, one in memory at a time; none where there is no such file.
 
     Args:
-      path: the file.
-      mend: after the last line, move an unfinished one aside, and end a whole one that lacks its
-        newline; else the file stays as it is. An unfinished line is skipped with a warning either
-        way.
+        path: the file.
+        mend: after the last line, move an unfinished one aside, and end a whole one that lacks its
+          newline; else the file stays as it is. An unfinished line is skipped with a warning either
+          way.
 
     Raises:
-      UserError: another line is no JSON object, or the file cannot be read.
+        UserError: another line is no JSON object, or the file cannot be read.
     """
     whole, line, bad = 0, b"\n", None  # whole: bytes of the lines before a bad one
     with user_error("read", path):
@@ -73,6 +73,24 @@ def iter_objects(path: pathlib.Path, *, mend: bool) -> Iterator[dict]:
         _append(path, b"\n")
 
 
+def cut_objects(path: pathlib.Path, count: int) -> None:
+    """Cuts a file, if there is one, back to its first `count` lines.
+
+    Raises:
+        UserError: it cannot be written.
+    """
+    with user_error("write", path):
+        try:
+            file = path.open("r+b")
+        except FileNotFoundError:
+            return
+        with file:
+            for _ in range(count):
+                file.readline()
+            file.truncate(file.tell())
+            os.fsync(file.fileno())
+
+
 def _parse(line: bytes) -> dict | None:
     try:
         value = json.loads(line)
@@ -82,7 +100,7 @@ def _parse(line: bytes) -> dict | None:
 
 
 def _move_aside(path: pathlib.Path, tail: bytes, keep: int) -> None:
-    """Cut the file back to `keep` bytes; `tail` is saved first, so that a crash loses nothing."""
+    """Cuts the file back to `keep` bytes; `tail` is saved first, so that a crash loses nothing."""
     _append(path.with_name(path.name + ASIDE), tail + b"\n")
     with user_error("write", path), path.open("r+b") as file:
         file.truncate(keep)
@@ -90,7 +108,7 @@ def _move_aside(path: pathlib.Path, tail: bytes, keep: int) -> None:
 
 
 def _append(path: pathlib.Path, data: bytes) -> None:
-    """Add all of `data` to the file, down to the disk, or nothing."""
+    """Adds all of `data` to the file, down to the disk, or nothing."""
     with user_error("write", path), path.open("ab", buffering=0) as file:
         size = file.tell()
         try:
@@ -106,7 +124,7 @@ def _append(path: pathlib.Path, data: bytes) -> None:
 
 
 def _write_all(file: BinaryIO, data: bytes) -> None:
-    """Write every byte to an unbuffered file, whose `write` may take only some."""
+    """Writes every byte to an unbuffered file, whose `write` may take only some."""
     view = memoryview(data)
     while view:
         view = view[file.write(view) :]

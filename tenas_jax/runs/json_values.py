@@ -19,7 +19,7 @@ def plain(value: object, where: str = "") -> object:
     """`value` with arrays as lists, NumPy and JAX scalars as numbers, paths as strings.
 
     Raises:
-      TypeError: for anything JSON has no form for, naming where it lies.
+        TypeError: for anything JSON has no form for, naming where it lies.
     """
     if value is None or isinstance(value, bool | int | str):
         return value
@@ -62,10 +62,10 @@ def differences(old: object, new: object, ignore: tuple[str, ...], name: str = "
     what asks for nothing.
 
     Args:
-      old: what was stored.
-      new: what is asked for.
-      ignore: dotted names of fields that, with all below them, may differ.
-      name: the dotted name of the two values themselves.
+        old: what was stored.
+        new: what is asked for.
+        ignore: dotted names of fields that, with all below them, may differ.
+        name: the dotted name of the two values themselves.
     """
     if name in ignore:
         return
@@ -94,7 +94,7 @@ def read_object(path: pathlib.Path) -> dict | None:
     """The JSON object that the file holds, None where there is no such file.
 
     Raises:
-      UserError: the file holds something else, or cannot be read.
+        UserError: the file holds something else, or cannot be read.
     """
     text = read_bytes(path)
     if text is None:

@@ -6,12 +6,13 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from tenas_jax.errors import UserError
+from tenas_jax.ntk import FLAGS, OK
 from tenas_jax.runs.json_values import finite, plain
 
 
 @dataclass(frozen=True)
 class Score:
-    """What the metrics say of one architecture, a value a repeat.
+    """Holds what the metrics say of one architecture, a value a repeat.
 
     Attributes:
         values: metric -> [repeats]; NaN where the flag is not `ok`.
@@ -27,39 +28,48 @@ class Score:
     gradients: dict[str, np.ndarray] = field(default_factory=dict)
 
     def mean(self, name: str) -> float:
-        """The mean over repeats; NaN if a repeat is bad."""
+        """Returns the mean over repeats; NaN if a repeat is bad."""
         return float(np.mean(self.values[name]))
 
+    @property
+    def bad(self) -> int:
+        """How many values are flagged."""
+        return sum(flag != FLAGS[OK] for flags in self.flags.values() for flag in flags)
+
     def to_record(self) -> dict:
-        """As plain lists; a bad value becomes None."""
-        return {
-            **{
-                name: [v if np.isfinite(v) else None for v in map(float, values)]
-                for name, values in self.values.items()
-            },
-            "flags": self.flags,
-            "seconds": self.seconds,
-            **({"gradients": finite(plain(self.gradients))} if self.gradients else {}),
-        }
+        """Gives its part of a record: `scores`, in which metrics may have any name, and `seconds`.
+
+        Returns:
+            Plain lists: `{"scores": {metric: {"values": […], "flags": […]}}, "seconds": …}`, and a
+            metric's `gradients` where there are any. A bad value is None.
+        """
+        scores: dict[str, dict] = {}
+        for name, values in self.values.items():
+            scores[name] = {"values": finite(plain(values)), "flags": list(self.flags[name])}
+            if name in self.gradients:
+                scores[name]["gradients"] = finite(plain(self.gradients[name]))
+        return {"scores": scores, "seconds": self.seconds}
 
     @classmethod
     def from_record(cls, record: Mapping) -> "Score":
-        """The inverse of `to_record`.
+        """Reads what `to_record` gave, of a record that may hold more.
 
         Raises:
             UserError: the record is no score, or has not one value a flag.
         """
+        values, flags, gradients = {}, {}, {}
         try:
-            flags, seconds = dict(record["flags"]), float(record["seconds"])
-            values = {
-                name: np.array([np.nan if v is None else v for v in record[name]], float)
-                for name in flags
-            }
-            found = record.get("gradients", {})
-            gradients = {name: np.array(rows, float) for name, rows in found.items()}  # None: NaN
-            whole = all(len(flags[n]) == len(values[n]) > 0 for n in flags) and len(flags) > 0
-            whole &= all(len(g) == len(values[n]) and g.ndim == 4 for n, g in gradients.items())
-        except (KeyError, TypeError, ValueError):
+            seconds = float(record["seconds"])
+            for name, score in record["scores"].items():
+                # None becomes NaN.
+                values[name] = np.array(score["values"], np.float64)
+                flags[name] = [str(flag) for flag in score["flags"]]
+                if "gradients" in score:
+                    gradients[name] = np.array(score["gradients"], np.float64)
+            shapes = [values[name].shape == (len(flags[name]),) != (0,) for name in values]
+            shapes += [g.ndim == 4 and len(g) == len(values[n]) for n, g in gradients.items()]
+            whole = len(values) > 0 and all(shapes)
+        except (AttributeError, KeyError, TypeError, ValueError):
             whole = False
         if not whole:
             raise UserError(f"a record is not a whole score: {str(dict(record))[:200]}")

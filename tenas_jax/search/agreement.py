@@ -11,7 +11,7 @@ round's supernet are taken in the same draw, and for each metric that has a deri
 """
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,10 +19,13 @@ import numpy as np
 from tenas_jax.errors import UserError
 from tenas_jax.metrics import metric
 from tenas_jax.runs.workdir import Workdir
-from tenas_jax.scoring.evaluator import Evaluator, Score
+from tenas_jax.scoring.evaluator import Evaluator
+from tenas_jax.scoring.recorder import Recorded, recorded
+from tenas_jax.scoring.scores import Score
 from tenas_jax.search.gradient_pruning import GradientPruning
-
-Place = tuple[int, int, int]
+from tenas_jax.search.pruning import Removal
+from tenas_jax.search.strategy import Past
+from tenas_jax.spaces import Space
 
 
 def agreement(evaluator: Evaluator, workdir: Workdir) -> Iterator[dict[str, Any]]:
@@ -41,31 +44,31 @@ def agreement(evaluator: Evaluator, workdir: Workdir) -> Iterator[dict[str, Any]
     Raises:
         UserError: the search is not finished or no pruning, or no metric has a derivative.
     """
-    state = workdir.load_checkpoint() or {}
-    history = state.get("history")
-    if not state.get("done") or not history or "mask" not in history[0]:
+    done, rounds = (workdir.load_checkpoint() or {}).get("done"), workdir.rounds()
+    if not done or not rounds or "mask" not in rounds[0]:
         raise UserError(f"{workdir.path} holds no finished search by pruning")
     plan = GradientPruning(evaluator.space, evaluator.protocol.metrics)
-    scored = _scores(workdir.records())
-    for entry in history[:-1]:
-        plan.restore({**state, "round": 0, "done": False, "mask": entry["mask"], "whole": None})
-        places = [tuple(c["operation"]) for c in entry["candidates"]]
+    scores = _by_round(recorded(workdir.iter_records(), workdir.path))
+    for entry in rounds[:-1]:
+        state = {"round": 0, "done": False, "mask": entry["mask"], "halfway": False}
+        plan.restore(state, Past())
+        removals = [tuple(c["operation"]) for c in entry["candidates"]]
         mask = np.array(entry["mask"], np.uint8)
         [(_, _, whole, _)] = evaluator.score(
             [mask], entry["round"], metrics=plan.request.metrics, gradients=True
         )
         [(_, _, now, _)] = evaluator.score([mask], entry["round"])
-        own = scored[entry["round"]]
-        without = [own[_key(mask, place)] for place in places]
+        own = scores[entry["round"]]
+        without = [own[_key(mask, removal)] for removal in removals]
         for name in plan.request.metrics:
             exact = _gains(name, own[_key(mask)], without)
-            estimated = np.array(plan.estimates(name, whole, places))
+            estimated = np.array(plan.estimates(name, whole, removals))
             yield {
                 "round": entry["round"],
                 "metric": name,
-                "removals": len(places),
-                **compared(estimated, exact, _groups(places, evaluator.space)),
-                "exact_seconds": now.seconds * (1 + len(places)),
+                "removals": len(removals),
+                **compared(estimated, exact, _groups(removals, evaluator.space)),
+                "exact_seconds": now.seconds * (1 + len(removals)),
                 "gradient_seconds": whole.seconds,
             }
 
@@ -73,7 +76,7 @@ def agreement(evaluator: Evaluator, workdir: Workdir) -> Iterator[dict[str, Any]
 def compared(
     estimated: np.ndarray, exact: np.ndarray, groups: Sequence[Any]
 ) -> dict[str, float | None]:
-    """`tau`, `repeats` and `same`, see the module.
+    """Compares gains by `tau`, `repeats` and `same`, see the module.
 
     Args:
         estimated: [K] gains.
@@ -99,25 +102,25 @@ def compared(
     }
 
 
-def _scores(records: Sequence[Mapping]) -> dict[int, dict[bytes, Score]]:
-    """Round -> mask -> score."""
-    found: dict[int, dict[bytes, Score]] = {}
+def _by_round(records: Iterable[Recorded]) -> dict[int, dict[bytes, Score]]:
+    """Sorts scores: round -> mask -> score."""
+    scores: dict[int, dict[bytes, Score]] = {}
     for record in records:
-        mask = np.array(record["mask"], np.uint8)
-        found.setdefault(record["round"], {})[mask.tobytes()] = Score.from_record(record)
-    return found
+        mask = record.encoding.astype(np.uint8)
+        scores.setdefault(record.round, {})[mask.tobytes()] = record.score
+    return scores
 
 
-def _key(mask: np.ndarray, place: Place | None = None) -> bytes:
-    """A mask, or it without an operation, as a key."""
+def _key(mask: np.ndarray, removal: Removal | None = None) -> bytes:
+    """Gives a mask, or it without an operation, as a key."""
     mask = mask.copy()
-    if place is not None:
-        mask[place] = 0
+    if removal is not None:
+        mask[removal] = 0
     return mask.tobytes()
 
 
 def _gains(name: str, whole: Score, without: Sequence[Score]) -> np.ndarray:
-    """Relative improvements by removals, [repeats, K]; repeats with a bad supernet are left out."""
+    """Returns relative improvements, [repeats, K], without repeats that have a bad supernet."""
     before = whole.values[name]
     after = np.array([score.values[name] for score in without]).T
     usable = np.isfinite(before)
@@ -126,9 +129,9 @@ def _gains(name: str, whole: Score, without: Sequence[Score]) -> np.ndarray:
     return np.where(np.isfinite(gains), gains, -np.inf)
 
 
-def _groups(places: Sequence[Place], space) -> list[tuple]:
-    """What each removal competes in: an edge, or where edges are pruned a node."""
-    edges = [place[:2] for place in places]
+def _groups(removals: Sequence[Removal], space: Space) -> list[tuple]:
+    """Says what each removal competes in: an edge, or where edges are pruned a node."""
+    edges = [removal[:2] for removal in removals]
     if len(set(edges)) < len(edges):
         return edges
-    return [(cell, space.edges[edge][0]) for cell, edge, _ in places]
+    return [(cell, space.edges[edge][0]) for cell, edge, _ in removals]

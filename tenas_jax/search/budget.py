@@ -98,12 +98,16 @@ class Budget:
             raise self._exceeded("milliseconds", self.stopwatch.milliseconds(leanest), leanest)
 
     def costs(self, arch: np.ndarray) -> dict[str, float]:
-        """What an architecture int8 [cells, edges] costs: `parameters`, `multiply_adds`, and
-        `milliseconds` where they are limited, which measures it."""
-        found = cost(self._table, self.space.to_mask(arch))
+        """Says what an architecture int8 [cells, edges] costs.
+
+        Returns:
+            `parameters`, `multiply_adds`, and `milliseconds` where they are limited, for which it
+            is measured.
+        """
+        costs = cost(self._table, self.space.to_mask(arch))
         if self.measures:
-            found["milliseconds"] = self.stopwatch.milliseconds(arch)
-        return found
+            costs["milliseconds"] = self.stopwatch.milliseconds(arch)
+        return costs
 
     def keep(self) -> None:
         """Has the stopwatch write its file from now on; see `Stopwatch.keep`."""

@@ -17,14 +17,14 @@ import numpy as np
 
 from tenas_jax.errors import UserError
 from tenas_jax.search.learner import Learner
-from tenas_jax.search.options import whole_number
+from tenas_jax.search.strategy import whole_number
 from tenas_jax.spaces import Space
 
 POPULATION, TOURNAMENT, STEPS = 256, 64, 1000
 
 
 class Evolution(Learner):
-    """The strategy; see `Strategy` and `Learner`."""
+    """Searches so; see `Strategy` and `Learner`."""
 
     def __init__(
         self,
@@ -61,7 +61,7 @@ class Evolution(Learner):
                 f"count is {self.count}, and the first population takes {population} of it: "
                 "take a smaller population"
             )
-        self._living: list[int] = []  # places in `scored`, the oldest first
+        self._living: list[int] = []  # indices of `scored`, the oldest first
 
     def _most_steps(self) -> int:
         return self._size + self.steps_limit
@@ -74,20 +74,20 @@ class Evolution(Learner):
         return [self._admitted(lambda: self._child(rng)) for _ in range(n)]
 
     def _child(self, rng: np.random.Generator) -> np.ndarray:
-        """A neighbour of the best of a tournament."""
+        """Returns a neighbour of the best of a tournament."""
         drawn = rng.choice(len(self._living), self._tournament, replace=False)
         parent = self.scored.best(self.combination, [self._living[i] for i in drawn])
         neighbours = self.space.neighbours(self.scored.archs[parent])
         return neighbours[rng.integers(len(neighbours))]
 
-    def _learn(self, archs: Sequence[np.ndarray], places: Sequence[int]) -> None:
-        self._living = [*self._living, *places][-self._size :]
+    def _learn(self, archs: Sequence[np.ndarray], indices: Sequence[int]) -> None:
+        self._living = [*self._living, *indices][-self._size :]
 
     def _answer(self) -> int:
         return self.scored.best(self.combination, self._living)
 
     def _population(self) -> Sequence[np.ndarray]:
-        return [self.scored.archs[place] for place in self._living]
+        return [self.scored.archs[index] for index in self._living]
 
     def _own_state(self) -> dict:
         return {"living": self._living}

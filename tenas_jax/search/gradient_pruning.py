@@ -28,14 +28,14 @@ import numpy as np
 
 from tenas_jax.errors import UserError
 from tenas_jax.metrics import METRICS, metric
-from tenas_jax.scoring.evaluator import Score
-from tenas_jax.search.pruning import Place, Pruning
-from tenas_jax.search.strategy import Request
+from tenas_jax.scoring.scores import Score
+from tenas_jax.search.pruning import Pruning, Removal
+from tenas_jax.search.strategy import Past, Request
 from tenas_jax.spaces import Space
 
 
 class GradientPruning(Pruning):
-    """The strategy; see `Strategy` for its methods, and `Pruning` for its attributes.
+    """Searches so; see `Strategy` for its methods, and `Pruning` for its attributes.
 
     A round of pruning takes two rounds of asking where some metrics have no derivative: one for the
     supernet with its gradients, and one for these metrics of all removals, in the same draw.
@@ -65,7 +65,7 @@ class GradientPruning(Pruning):
 
     @property
     def request(self) -> Request:
-        """Gradients of the supernet first; then, in the same draw, what has none."""
+        """Asks gradients of the supernet first; then, in the same draw, what has none."""
         draw = len(self.history)
         if self._whole is None:
             return Request(draw, self._estimated, gradients=True)
@@ -73,14 +73,14 @@ class GradientPruning(Pruning):
 
     @property
     def incumbents(self) -> list[tuple[int, np.ndarray]]:
-        """(networks scored, architecture): the result alone, since there is none on the way."""
+        """Lists (networks scored, architecture): the result alone, there is none on the way."""
         if not self.done:
             return []
         removals = sum(1 + len(entry.get("candidates", ())) for entry in self.history)
         return [(len(self.history) + (removals if self._exact else 0), self.result)]
 
     def ask(self) -> list[np.ndarray]:
-        """The round's supernet; or it, and it without each operation that could be pruned."""
+        """Gives the round's supernet; or it, and it without each operation that could be pruned."""
         return [self._mask] if self._whole is None else super().ask()
 
     def tell(self, scores: Sequence[Score]) -> None:
@@ -89,52 +89,53 @@ class GradientPruning(Pruning):
             self._whole = scores[0]
             self.round += 1
             return
-        whole, places = self._whole or scores[0], self._candidates()
-        gains = {name: self.estimates(name, whole, places) for name in self._estimated}
+        whole, removals = self._whole or scores[0], self._candidates()
+        gains = {name: self.estimates(name, whole, removals) for name in self._estimated}
         for name in self._exact:
             gains[name] = [self._gain(name, scores[0], score) for score in scores[1:]]
         self._whole = None
         self._prune(dataclasses.replace(whole, values=whole.values | scores[0].values), gains)
 
-    def estimates(self, name: str, whole: Score, places: Sequence[Place]) -> list[float]:
-        """The gains by removals as the supernet's gradient has them, [places].
+    def estimates(self, name: str, whole: Score, removals: Sequence[Removal]) -> list[float]:
+        """Estimates the gains by removals, one each, as the supernet's gradient has them.
 
         Args:
             name: of a metric that has a derivative.
             whole: of the supernet, with gradients.
-            places: (cell, edge, operation) of what is taken out.
+            removals: (cell, edge, operation) of what is taken out.
         """
         gradient = whole.gradients[name]
         usable = np.isfinite(gradient).all((1, 2, 3))
         if not usable.any():
-            return [0.0] * len(places)  # nothing to compare with: all candidates tie
+            return [0.0] * len(removals)  # nothing to compare with: all candidates tie
         mean = gradient[usable].mean(0)
         sign = 1 if metric(name).higher_is_better else -1
-        return [sign * self._change(mean, place) for place in places]
+        return [sign * self._change(mean, removal) for removal in removals]
 
     def state(self) -> dict:
-        """As of `Pruning`, and the supernet's score while its removals are scored."""
-        whole = None if self._whole is None else self._whole.to_record()
-        return {**super().state(), "whole": whole}
+        """Gives that of `Pruning`, and whether the supernet is scored and its removals are not."""
+        return {**super().state(), "halfway": self._whole is not None}
 
-    def restore(self, state: dict) -> None:
+    def restore(self, state: dict, past: Past) -> None:
         """Takes up a state that `state` gave."""
-        super().restore(state)
-        whole = state["whole"]
-        self._whole = None if whole is None else Score.from_record(whole)
+        super().restore(state, past)
+        self._whole = None
+        if state["halfway"]:
+            own = (r.score for r in past.records if r.draw == len(self.history))
+            [self._whole] = [score for score in own if score.gradients]
 
-    def _choices(self) -> list[tuple[list[Place], int]]:
-        """As of `Pruning`, but of edges those into all nodes that have too many."""
+    def _choices(self) -> list[tuple[list[Removal], int]]:
+        """Lists those of `Pruning`, but of edges those into all nodes that have too many."""
         if (self._mask.sum(-1) > 1).any():
             return super()._choices()
         return self._edge_choices()
 
-    def _change(self, gradient: np.ndarray, place: Place) -> float:
-        """Δ log m by a removal, to first order."""
-        cell, edge, operation = place
+    def _change(self, gradient: np.ndarray, removal: Removal) -> float:
+        """Returns Δ log m by a removal, to first order."""
+        cell, edge, _ = removal
         left = self._mask[cell, edge].astype(bool)
         count = int(left.sum())
-        own = float(gradient[place])
+        own = float(gradient[removal])
         if count == 1:
             return -own
         others = float(gradient[cell, edge][left].sum()) - own

@@ -21,8 +21,8 @@ from tenas_jax.errors import UserError, shorten
 from tenas_jax.metrics import metric
 from tenas_jax.networks.as_vit.shapes import check_heads, parameters
 from tenas_jax.scoring.combining import dense_ranks, goodness
-from tenas_jax.scoring.evaluator import Score
-from tenas_jax.search.options import whole_number
+from tenas_jax.scoring.scores import Score
+from tenas_jax.search.strategy import Past, number_or_none, whole_number
 from tenas_jax.spaces.as_vit.grown import AsVitSizes
 from tenas_jax.spaces.as_vit.sizes import Sizes
 
@@ -30,14 +30,14 @@ RATIOS = (0.05, 0.1, 0.15, 0.2)
 
 
 class Growth:
-    """The strategy; see `Strategy` for its methods.
+    """Grows so; see `Strategy` for its methods.
 
     Attributes:
         sizes: of the network so far, as it is scored.
         classes: of the network in full.
         history: a dict a step: `sizes` and `string` of the network in full, its `parameters`, its
             mean metrics, and `candidates`: [K] dicts of the same and `rank_sum`; `chosen`, the
-            place among them.
+            index of the one that was taken.
     """
 
     def __init__(
@@ -87,11 +87,11 @@ class Growth:
 
     @property
     def result(self) -> Sizes | None:
-        """The sizes of the grown network in full, once it is done."""
+        """Holds the sizes of the grown network in full, once it is done."""
         return self._full(self.sizes) if self.done else None
 
     def ask(self) -> list[np.ndarray]:
-        """The masks of the candidates, as they are scored."""
+        """Gives the masks of the candidates, as they are scored."""
         return [self.space.to_mask(sizes) for sizes in self._candidates()]
 
     def tell(self, scores: Sequence[Score]) -> None:
@@ -109,31 +109,31 @@ class Growth:
         self.done = grown or not self._candidates()
 
     def state(self) -> dict:
-        """All steps."""
+        """Gives the sizes so far."""
         sizes = [list(self.sizes.depths), self.sizes.hidden]
-        return {"round": self.round, "done": self.done, "sizes": sizes, "history": self.history}
+        return {"round": self.round, "done": self.done, "sizes": sizes}
 
-    def restore(self, state: dict) -> None:
+    def restore(self, state: dict, past: Past) -> None:
         """Takes up a state that `state` gave."""
         (*depths,), hidden = state["sizes"]
-        self.sizes, self.history = Sizes(tuple(depths), hidden), list(state["history"])
+        self.sizes, self.history = Sizes(tuple(depths), hidden), list(past.rounds)
         self.round, self.done = state["round"], state["done"]
 
     def _larger(self) -> list[Sizes]:
-        """One more block in each stage, with each width; equal ones once."""
+        """Lists one more block in each stage, with each width; equal ones once."""
         widths = dict.fromkeys(round(self.sizes.hidden * (1 + r)) for r in self._ratios)
-        found = []
+        larger = []
         for stage in range(len(self.sizes.depths)):
             depths = tuple(d + (at == stage) for at, d in enumerate(self.sizes.depths))
-            found += [Sizes(depths, width) for width in widths]
-        return found
+            larger += [Sizes(depths, width) for width in widths]
+        return larger
 
     def _candidates(self) -> list[Sizes]:
-        """Those within the limit."""
+        """Lists those within the limit."""
         return [sizes for sizes in self._larger() if self._parameters(sizes) <= self._most]
 
     def _full(self, sizes: Sizes) -> Sizes:
-        """What is grown, where these are scored."""
+        """Returns what is grown, where these are scored."""
         return sizes._replace(hidden=sizes.hidden * self._scale)
 
     def _parameters(self, sizes: Sizes) -> int:
@@ -149,7 +149,7 @@ class Growth:
 
 
 def choose(values: dict[str, np.ndarray]) -> tuple[int, np.ndarray]:
-    """The candidate with the least sum of ranks, and the sums.
+    """Chooses the candidate with the least sum of ranks.
 
     Equal sums are told apart by the metric that differs most among all candidates, relative to its
     largest size; what is equal there, too, by the order of the candidates.
@@ -158,7 +158,7 @@ def choose(values: dict[str, np.ndarray]) -> tuple[int, np.ndarray]:
         values: metric -> [K], NaN where it is bad, which ranks last.
 
     Returns:
-        A place, and int [K].
+        Its index, and the sums: int [K].
     """
     gains = {name: goodness(v, metric(name).higher_is_better) for name, v in values.items()}
     gains = {name: np.where(np.isfinite(gain), gain, -np.inf) for name, gain in gains.items()}
@@ -175,8 +175,8 @@ def _relative_range(values: np.ndarray) -> float:
 
 
 def _numbers(values: dict[str, np.ndarray], at: int) -> dict[str, float | None]:
-    """A candidate's metrics; None where one is bad."""
-    return {name: float(v[at]) if np.isfinite(v[at]) else None for name, v in values.items()}
+    """Returns a candidate's metrics; None where one is bad."""
+    return {name: number_or_none(column[at]) for name, column in values.items()}
 
 
 def _ratio(value: Any) -> float:

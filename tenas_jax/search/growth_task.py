@@ -20,12 +20,12 @@ TASK = ("space", "strategy", "topology", *GROWTH, "preset", "seed", "data", "spl
 IGNORED = ("data_dir", "tensorboard", "cpu_devices")  # do not change what is asked for
 
 
-def checked(config: Mapping[str, Any], found: str | None = None) -> dict[str, Any]:
-    """A config that has all of `TASK`, its topology as the space writes it.
+def checked(config: Mapping[str, Any], searched: str | None = None) -> dict[str, Any]:
+    """Returns a config that has all of `TASK`, its topology as the space writes it.
 
     Args:
         config: of `experiments.grow`.
-        found: a topology that a search has found, instead of the config's.
+        searched: the topology that a search came to, instead of the config's.
 
     Raises:
         UserError: a field is missing or of something else than a growth, a topology is none or not
@@ -38,17 +38,17 @@ def checked(config: Mapping[str, Any], found: str | None = None) -> dict[str, An
         if config[name] != valid:
             raise UserError(f"{name} is {shorten(config[name])}; a growth has {valid!r}")
     check_tensorboard(config["tensorboard"])
-    space, texts = spaces.get(SPACE), [t for t in (config["topology"], found) if t]
+    space, texts = spaces.get(SPACE), [t for t in (config["topology"], searched) if t]
     topologies = {space.to_string(space.parse(split(text)[0])) for text in texts}
     if not topologies:
         raise UserError("what is grown is not said: give --config.topology=… or --from_search=DIR")
     if len(topologies) > 1:
-        raise UserError(f"config.topology is not what was found, {found}; give one of the two")
+        raise UserError(f"config.topology is not what was found, {searched}; give one of the two")
     return {**config, "topology": topologies.pop()}
 
 
 def prepared(config: Mapping[str, Any], protocol: Protocol) -> Growth:
-    """The growth of a checked config, in its first state.
+    """Makes the growth of a checked config, in its first state.
 
     Raises:
         UserError: what `Growth` raises.

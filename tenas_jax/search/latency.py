@@ -66,23 +66,23 @@ class Stopwatch:
         self._kept = False
         self._pending: list[dict] = []  # measured and not in the file
         self._check_size()
-        self._found = self._read(mend=False)
+        self._known = self._read(mend=False)
 
     def milliseconds(self, arch: np.ndarray) -> float:
-        """The median of `RUNS` passes of an architecture int8 [cells, edges], measured once.
+        """Returns the median of `RUNS` passes of an arch int8 [cells, edges], measured once.
 
         Raises:
             UserError: it is no architecture of the space, or the file cannot be written.
         """
         text = self.space.to_string(arch)
-        if text not in self._found:
+        if text not in self._known:
             first = jax.process_index() == 0
-            self._found[text] = from_first(self._measure(arch) if first else None)
-            self._append({"arch": text, "milliseconds": self._found[text]})
-        return self._found[text]
+            self._known[text] = from_first(self._measure(arch) if first else None)
+            self._append({"arch": text, "milliseconds": self._known[text]})
+        return self._known[text]
 
     def keep(self) -> None:
-        """From now on the file is written: all measured so far, and each as soon as it is known.
+        """Writes the file from now on: all measured so far, and each as soon as it is known.
 
         It is to be called once the file's folder is this run's own.
 
@@ -92,7 +92,7 @@ class Stopwatch:
         if self._path is None or self._kept:
             return
         stored = self._read(mend=jax.process_index() == 0)
-        self._found |= stored
+        self._known |= stored
         pending = [line for line in self._pending if line["arch"] not in stored]
         self._pending, self._kept = [], True
         for line in pending:
@@ -107,16 +107,16 @@ class Stopwatch:
             self._pending.append(line)
 
     def _read(self, *, mend: bool) -> dict[str, float]:
-        """Architecture -> milliseconds of the file, none where there is no file."""
-        found = {}
+        """Reads architecture -> milliseconds of the file, none where there is no file."""
+        known = {}
         lines = [] if self._path is None else read_objects(self._path, mend=mend)
         for number, line in enumerate(from_first(lines), 1):
             arch, value = line.get("arch"), line.get("milliseconds")
             number_there = type(value) in (int, float) and math.isfinite(value)
             if not isinstance(arch, str) or not number_there:
                 raise UserError(f"{self._path}, line {number}: no architecture with milliseconds")
-            found[arch] = float(value)
-        return found
+            known[arch] = float(value)
+        return known
 
     def _measure(self, arch: np.ndarray) -> float:
         module = derived(self.space.name, arch, classes=CLASSES, **self.size)
@@ -133,7 +133,7 @@ class Stopwatch:
         return float(np.median(seconds)) * 1e3
 
     def _check_size(self) -> None:
-        """`UserError` where the size makes no network, now rather than at the first one."""
+        """Raises a `UserError` where the size makes no network, now rather than at the first."""
         arch = self.space.from_index(0)
         module = derived(self.space.name, arch, classes=CLASSES, **self.size)
         images = jax.ShapeDtypeStruct((self.batch, *IMAGE), jnp.float32)
@@ -141,7 +141,7 @@ class Stopwatch:
 
 
 def _random_variables(module: Any, images: jax.Array) -> Any:
-    """Kernels that keep values' scale, and ones for all vectors; drawn without compiling."""
+    """Draws kernels that keep values' scale, and ones for all vectors, without compiling."""
     shapes = jax.eval_shape(lambda: module.init(jax.random.key(0), images, train=False))
     rng = np.random.default_rng(0)
 
@@ -155,19 +155,19 @@ def _random_variables(module: Any, images: jax.Array) -> Any:
 
 
 def read_size(text: str | None) -> dict[str, Any]:
-    """Fields of a derived network, written `channels=8,depth=1`.
+    """Reads fields of a derived network, written `channels=8,depth=1`.
 
     Whole numbers are read as such, all else as words.
 
     Raises:
         UserError: a part that is not `field=value`, or a field that is there twice.
     """
-    found: dict[str, Any] = {}
+    fields: dict[str, Any] = {}
     for part in text.split(",") if text else ():
         name, _, value = (piece.strip() for piece in part.partition("="))
         if not name or not value:
             raise UserError(f"size is {shorten(text)}; valid: such as 'channels=8,depth=1'")
-        if name in found:
+        if name in fields:
             raise UserError(f"size {shorten(text)} has {name} twice")
-        found[name] = int(value) if value.isdecimal() else value
-    return found
+        fields[name] = int(value) if value.isdecimal() else value
+    return fields

@@ -6,16 +6,17 @@ randomness of a round comes from the seed and the round's number, so that a resu
 it would have asked.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
 from tenas_jax.errors import UserError
-from tenas_jax.scoring.evaluator import Score
+from tenas_jax.metrics import metric
+from tenas_jax.scoring.combining import combine, goodness
+from tenas_jax.scoring.recorder import Recorded
+from tenas_jax.scoring.scores import Score
 from tenas_jax.search.budget import Budget
-from tenas_jax.search.history import History, diversity
-from tenas_jax.search.options import combination_name, whole_number
-from tenas_jax.search.strategy import Request
+from tenas_jax.search.strategy import Past, Request, combination_name, whole_number
 from tenas_jax.spaces import Space
 
 PATIENCE = 1000  # proposals over budget in a row, after which there are hardly others
@@ -23,8 +24,59 @@ STALLED = 500  # proposals of known forms in a row, after which a search for new
 RECENT = 64  # proposals whose diversity is told, where there is no population
 
 
+class History:
+    """Holds all that a search has scored: distinct forms in the order in which they came.
+
+    Attributes:
+        archs: int8 [cells, edges] each, the first that had its form (`Space.cache_key`).
+        values: metric -> a mean over repeats for each, NaN where it is bad.
+    """
+
+    def __init__(self, space: Space, metrics: Sequence[str]):
+        """Holds nothing yet."""
+        self._space = space
+        self._indices: dict[str, int] = {}
+        self.archs: list[np.ndarray] = []
+        self.values: dict[str, list[float]] = {name: [] for name in metrics}
+
+    def __len__(self) -> int:
+        return len(self.archs)
+
+    def index(self, arch: np.ndarray) -> int | None:
+        """Returns where an architecture's form stands, None if it is new."""
+        return self._indices.get(self._space.cache_key(self._space.to_mask(arch)))
+
+    def add(self, arch: np.ndarray, score: Score) -> int:
+        """Takes a score, if its form is new, and returns where the form stands."""
+        key = self._space.cache_key(self._space.to_mask(arch))
+        if key not in self._indices:
+            self._indices[key] = len(self.archs)
+            self.archs.append(np.asarray(arch, np.int8))
+            for name, values in self.values.items():
+                values.append(score.mean(name))
+        return self._indices[key]
+
+    def add_records(self, records: Iterable[Recorded]) -> None:
+        """Takes the scores of records, which are of single architectures."""
+        for record in records:
+            self.add(self._space.from_mask(record.encoding), record.score)
+
+    def goodness(self, among: Sequence[int] | None = None) -> dict[str, np.ndarray]:
+        """Returns metric -> [K] of those at some indices, larger is better, NaN where it is bad."""
+        chosen = slice(None) if among is None else list(among)
+        return {
+            name: goodness(np.array(values)[chosen], metric(name).higher_is_better)
+            for name, values in self.values.items()
+        }
+
+    def best(self, combination: str, among: Sequence[int] | None = None) -> int:
+        """Returns the index of the best by a combination over some; of equals the first."""
+        chosen = range(len(self)) if among is None else list(among)
+        return chosen[int(np.argmax(combine(combination, self.goodness(among))))]
+
+
 class Learner:
-    """The base; see `Strategy` for its methods.
+    """Shares what all of them do; see `Strategy` for its methods.
 
     A subclass proposes (`_propose`) and learns (`_learn`), and gives its own part of the state.
 
@@ -34,7 +86,8 @@ class Learner:
         steps: how many proposals were scored or known.
         stalled: how many proposals in a row had known forms, up to the last.
         scored: the distinct forms and their metrics.
-        history: a dict a round: steps, forms scored, mean metrics, the best so far, diversity.
+        history: a dict a round: steps, forms scored, mean metrics, the best so far, diversity, and
+            `proposals`, where the form of each stands in `scored`.
     """
 
     def __init__(
@@ -81,20 +134,20 @@ class Learner:
 
     @property
     def result(self) -> np.ndarray | None:
-        """The answer, once it is done."""
+        """Holds the answer, once it is done."""
         return self.scored.archs[self._answer()] if self.done else None
 
     @property
     def incumbents(self) -> list[tuple[int, np.ndarray]]:
-        """(forms scored, the answer then), whenever that changed."""
-        found: list[tuple[int, int]] = []
+        """Lists (forms scored, the answer then), whenever that changed."""
+        changes: list[tuple[int, int]] = []
         for entry in self.history:
-            if not found or found[-1][1] != entry["best"]:
-                found.append((entry["scored"], entry["best"]))
-        return [(scored, self.scored.archs[best]) for scored, best in found]
+            if not changes or changes[-1][1] != entry["best"]:
+                changes.append((entry["scored"], entry["best"]))
+        return [(scored, self.scored.archs[best]) for scored, best in changes]
 
     def ask(self) -> list[np.ndarray]:
-        """The masks of the round's proposals."""
+        """Gives the masks of the round's proposals."""
         if self._asked is None:
             rng = np.random.default_rng([self.seed, self.round])
             wanted = min(self.batch, self._wanted())
@@ -106,44 +159,45 @@ class Learner:
     def tell(self, scores: Sequence[Score]) -> None:
         """Learns from the scores of what `ask` gave."""
         archs, before = [self.space.from_mask(mask) for mask in self.ask()], len(self.scored)
-        places = [self.scored.add(a, s) for a, s in zip(archs, scores, strict=True)]
+        indices = [self.scored.add(a, s) for a, s in zip(archs, scores, strict=True)]
         self._asked = None
         self.steps += len(archs)
         new = len(self.scored) - before
         self.stalled = 0 if new else self.stalled + len(archs)
         self._recent = [*self._recent, *archs][-RECENT:]
-        self._learn(archs, places)
-        self.history.append(self._entry(scores))
+        self._learn(archs, indices)
+        self.history.append({**self._entry(scores), "proposals": indices, **self._own_entry()})
         self.round += 1
         full = self.count is not None and len(self.scored) >= self.count
         spent = self.steps >= self._most_steps()
         self.done = full or self._lost() or spent or self._ended()
 
     def state(self) -> dict:
-        """All forms and their metrics, the entries of the rounds, and the strategy's own."""
+        """Gives the counts, the last proposals, and the strategy's own."""
         return {
             "round": self.round,
             "done": self.done,
             "steps": self.steps,
             "stalled": self.stalled,
-            **self.scored.state(),
             "recent": [arch.tolist() for arch in self._recent],
-            "history": list(self.history),
-            "own": {"stalled": self._lost(), **self._own_state()},
+            "own": self._own_state(),
         }
 
-    def restore(self, state: dict) -> None:
+    def restore(self, state: dict, past: Past) -> None:
         """Takes up a state that `state` gave."""
         self.round, self.done = state["round"], state["done"]
         self.steps, self.stalled = state["steps"], state["stalled"]
-        self.history = list(state["history"])
-        self.scored.restore(state)
+        self.history = list(past.rounds)
+        self.scored = History(self.space, self.metrics)
+        self.scored.add_records(past.records)
+        if self.history and self.history[-1]["scored"] != len(self.scored):
+            raise ValueError("the records are not those of the rounds")
         self._recent = [np.array(arch, np.int8) for arch in state["recent"]]
         self._asked = None
         self._take(state["own"])
 
     def _entry(self, scores: Sequence[Score]) -> dict:
-        """What the report shows of a round."""
+        """Says what the report shows of a round."""
         means = {name: np.array([score.mean(name) for score in scores]) for name in self.metrics}
         finite = {name: values[np.isfinite(values)] for name, values in means.items()}
         return {
@@ -153,11 +207,10 @@ class Learner:
             **{name: float(v.mean()) if len(v) else None for name, v in finite.items()},
             "best": self._answer(),
             "diversity": diversity(self._population()),
-            **self._own_entry(),
         }
 
     def _admitted(self, draw: Callable[[], np.ndarray]) -> np.ndarray:
-        """The first of some draws that the budget admits."""
+        """Returns the first of some draws that the budget admits."""
         for _ in range(PATIENCE):
             arch = draw()
             if self.budget is None or self.budget.admits(self.space.to_mask(arch)):
@@ -165,43 +218,56 @@ class Learner:
         raise UserError(f"{PATIENCE} proposals in a row were over budget: allow more")
 
     def _lost(self) -> bool:
-        """Whether it looks for new forms, and has proposed known ones alone for long."""
+        """Tells whether it looks for new forms, and has proposed known ones alone for long."""
         return self.count is not None and self.stalled >= STALLED
 
     def _wanted(self) -> int:
-        """How many proposals are left."""
+        """Says how many proposals are left."""
         return self._most_steps() - self.steps
 
     def _most_steps(self) -> int:
-        """Proposals after which it ends."""
+        """Says after how many proposals it ends."""
         return self.steps_limit
 
     def _answer(self) -> int:
-        """The place of the answer so far: the best of all that was scored."""
+        """Returns the index of the answer so far: the best of all that was scored."""
         return self.scored.best(self.combination)
 
     def _population(self) -> Sequence[np.ndarray]:
-        """The architectures whose diversity is told."""
+        """Gives the architectures whose diversity is told."""
         return self._recent
 
     def _ended(self) -> bool:
-        """Whether the strategy ends of itself."""
+        """Tells whether the strategy ends of itself."""
         return False
 
     def _propose(self, rng: np.random.Generator, n: int) -> list[np.ndarray]:
-        """`n` architectures that the budget admits, or fewer."""
+        """Proposes `n` architectures that the budget admits, or fewer."""
         raise NotImplementedError
 
-    def _learn(self, archs: Sequence[np.ndarray], places: Sequence[int]) -> None:
+    def _learn(self, archs: Sequence[np.ndarray], indices: Sequence[int]) -> None:
         """Takes the proposals and where their forms stand in `scored`."""
 
     def _own_state(self) -> dict:
-        """The strategy's own, as JSON values."""
+        """Gives the strategy's own, as JSON values."""
         return {}
 
     def _take(self, own: dict) -> None:
-        """Takes up what `_own_state` gave."""
+        """Takes up what `_own_state` gave; all else is restored."""
 
-    def _own_entry(self) -> dict[str, float]:
-        """Numbers of the strategy's own for the round's entry."""
+    def _own_entry(self) -> dict:
+        """Gives what the round's entry says beside, as JSON values."""
         return {}
+
+
+def diversity(archs: Sequence[np.ndarray]) -> float:
+    """Returns the mean over pairs of the number of edges on which two differ; 0 for one."""
+    if len(archs) < 2:
+        return 0.0
+    rows = np.stack([np.asarray(arch).ravel() for arch in archs])
+    # On each edge, of all ordered pairs those that have not the same operation.
+    count, differ = len(rows), 0
+    for column in rows.T:
+        shares = np.bincount(column)
+        differ += count * count - int((shares * shares).sum())
+    return differ / (count * (count - 1))

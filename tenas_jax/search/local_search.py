@@ -20,7 +20,7 @@ STEPS = 500
 
 
 class LocalSearch(Learner):
-    """The strategy; see `Strategy` and `Learner`."""
+    """Searches so; see `Strategy` and `Learner`."""
 
     def __init__(
         self,
@@ -33,9 +33,9 @@ class LocalSearch(Learner):
     ):
         """Nothing is proposed yet; the arguments are those of `Learner`."""
         super().__init__(space, metrics, seed, steps=steps, **options)
-        self._current: int | None = None  # its place in `scored`
+        self._current: int | None = None  # its index in `scored`
         self._waiting: list[list[list[int]]] = []  # neighbours that are not scored yet
-        self._around: list[int] = []  # places of the neighbours that are
+        self._around: list[int] = []  # indices of the neighbours that are
         self._restarts = 0
 
     def _propose(self, rng: np.random.Generator, n: int) -> list[np.ndarray]:
@@ -43,12 +43,12 @@ class LocalSearch(Learner):
             return [self._admitted(lambda: self.space.sample(rng))]
         return [np.array(arch, np.int8) for arch in self._waiting[:n]]
 
-    def _learn(self, archs: Sequence[np.ndarray], places: Sequence[int]) -> None:
+    def _learn(self, archs: Sequence[np.ndarray], indices: Sequence[int]) -> None:
         if self._current is None:
-            self._move(places[0])
+            self._move(indices[0])
             return
         self._waiting = self._waiting[len(archs) :]
-        self._around = [*self._around, *places]
+        self._around = [*self._around, *indices]
         if self._waiting:
             return
         # The one that is there comes first, so that an equal one is no reason to move.
@@ -58,15 +58,15 @@ class LocalSearch(Learner):
         else:
             self._move(best)
 
-    def _move(self, place: int) -> None:
+    def _move(self, index: int) -> None:
         """Goes to an architecture, and looks at its neighbours."""
         rng = np.random.default_rng([self.seed, self.round, 1])
-        around = self.space.neighbours(self.scored.archs[place])
+        around = self.space.neighbours(self.scored.archs[index])
         if self.budget is not None:
             around = [a for a in around if self.budget.admits(self.space.to_mask(a))]
         order = rng.permutation(len(around))
         self._waiting, self._around = [around[i].tolist() for i in order], []
-        self._current = place if around else None  # alone within budget: start again
+        self._current = index if around else None  # alone within budget: start again
 
     def _own_entry(self) -> dict[str, float]:
         return {"restarts": self._restarts}

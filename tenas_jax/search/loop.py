@@ -1,92 +1,75 @@
 """The loop that all strategies share: ask, score, record, tell, checkpoint."""
 
-from collections.abc import Callable
-
 from tenas_jax.errors import UserError
+from tenas_jax.runs.listeners import Listener
 from tenas_jax.runs.processes import from_first
 from tenas_jax.runs.workdir import Workdir
-from tenas_jax.scoring.evaluator import Evaluator, Score
-from tenas_jax.search.strategy import Request, Strategy, request_of
-
-Progress = Callable[[int, int, int], None]  # round, scored, of how many
+from tenas_jax.scoring.evaluator import Evaluator
+from tenas_jax.scoring.recorder import Recorder
+from tenas_jax.search.strategy import Past, Strategy, request_of
 
 
 def search(
-    strategy: Strategy, evaluator: Evaluator, workdir: Workdir, progress: Progress | None = None
+    strategy: Strategy, evaluator: Evaluator, workdir: Workdir, listener: Listener | None = None
 ) -> None:
     """Runs a strategy to its end, resuming from what the workdir holds.
 
-    Every score is recorded as soon as it is there, and a state is saved after every round: a run
-    that is killed and started again asks the same masks, finds the scores that were recorded, and
-    goes on; since a score depends on mask, round and seed alone, it ends with the same result.
-    Several processes run the loop in step; the first alone reads and writes the workdir.
+    Every score is recorded as soon as it is there; what a round comes to is recorded after it, and
+    then a checkpoint of what else the strategy knows. A run that is killed and started again asks
+    the same masks, takes the scores that were recorded, and goes on; since a score depends on mask,
+    draw and seed alone, it ends with the same result and the same files. Several processes run the
+    loop in step; the first alone reads and writes the workdir.
 
     Args:
         strategy: in its first state.
         evaluator: scores what the strategy asks.
         workdir: open for this run.
-        progress: called after each score.
-    """
-    recorded = _resume(strategy, workdir)
-    while not strategy.done:
-        masks, request = strategy.ask(), request_of(strategy)
-        wanted = request.metrics or evaluator.protocol.metrics
-        known = recorded.setdefault((request.draw, frozenset(wanted)), {})
-        scores: list[Score | None] = [None] * len(masks)
-        for done, (i, key, score, new) in enumerate(
-            evaluator.score(
-                masks, request.draw, known, metrics=wanted, gradients=request.gradients
-            ),
-            1,
-        ):
-            scores[i] = score
-            if new:
-                workdir.append(_record(strategy.round, request, key, masks[i], evaluator, score))
-                known[key] = score
-            if progress is not None:
-                progress(strategy.round, done, len(masks))
-        strategy.tell(scores)
-        workdir.save_checkpoint(strategy.state())
-
-
-Known = dict[tuple[int, frozenset[str]], dict[str, Score]]  # (draw, metrics) -> key -> score
-
-
-def _resume(strategy: Strategy, workdir: Workdir) -> Known:
-    """Restores the strategy's last state, and returns the recorded scores.
+        listener: hears of progress, scores and rounds.
 
     Raises:
-        UserError: the checkpoint or a record is not one of this strategy's, or records were lost.
+        UserError: a record or the checkpoint is damaged, or lines that it builds on were lost.
     """
-    records, state = from_first([workdir.records(), workdir.load_checkpoint()])
-    if state is not None:
-        if not records:
-            raise UserError(f"{workdir.path} holds a checkpoint, but its records were lost")
-        try:
-            strategy.restore(state)
-        except (KeyError, TypeError, ValueError, IndexError) as error:
-            raise UserError(f"{workdir.path}: the checkpoint is damaged ({error!r})") from error
-    recorded: Known = {}
-    for line, record in enumerate(records, 1):
-        try:
-            score = Score.from_record(record)
-            known = record.get("draw", record["round"]), frozenset(score.values)
-            recorded.setdefault(known, {})[record["key"]] = score
-        except (KeyError, TypeError, UserError) as error:
-            raise UserError(f"{workdir.path}: record {line} is damaged: {error}") from error
-    return recorded
+    listener = listener or Listener()
+    recorder = Recorder(evaluator, workdir, listener)
+    written = _resume(strategy, recorder)
+    while not strategy.done:
+        masks, request = strategy.ask(), request_of(strategy)
+        scores = recorder.score_all(
+            f"round {strategy.round}",
+            masks,
+            request.draw,
+            metrics=request.metrics,
+            gradients=request.gradients,
+            round=strategy.round,
+        )
+        strategy.tell(scores)
+        # The lines first: those beyond a checkpoint are written again, lost ones would be missed.
+        for entry in getattr(strategy, "history", ())[written:]:
+            workdir.append_round(entry)
+            listener.on_round(written, entry)
+            written += 1
+        counts = {"records": recorder.count, "rounds": written}
+        workdir.save_checkpoint({"done": strategy.done, **counts, "state": strategy.state()})
 
 
-def _record(
-    round_: int, request: Request, key: str, mask, evaluator: Evaluator, score: Score
-) -> dict:
-    """A line of `records.jsonl`; the draw stands in it where it is not the round."""
-    return {
-        "round": round_,
-        **({} if request.draw == round_ else {"draw": request.draw}),
-        "key": key,
-        "mask": mask.tolist(),
-        "description": evaluator.space.describe(mask),
-        "engine": evaluator.engine,
-        **score.to_record(),
-    }
+def _resume(strategy: Strategy, recorder: Recorder) -> int:
+    """Restores the last checkpoint; returns how many lines of rounds it builds on."""
+    workdir, records = recorder.workdir, recorder.recall()
+    rounds, checkpoint = from_first([workdir.rounds(), workdir.load_checkpoint()])
+    if checkpoint is None:
+        workdir.cut_rounds(0)
+        return 0
+    lost = []
+    try:
+        for name, lines in (("records", records), ("rounds", rounds)):
+            lost += [name] * (len(lines) < checkpoint[name])
+            del lines[checkpoint[name] :]
+        if not lost:
+            past = Past(rounds, records, recorder.evaluator.key)
+            strategy.restore(checkpoint["state"], past)
+    except (KeyError, TypeError, ValueError, IndexError) as error:
+        raise UserError(f"{workdir.path}: the checkpoint is damaged ({error!r})") from error
+    if lost:
+        raise UserError(f"{workdir.path} holds a checkpoint, but its {lost[0]} were lost")
+    workdir.cut_rounds(len(rounds))
+    return len(rounds)

@@ -22,14 +22,17 @@ from tenas_jax.errors import UserError, lookup
 from tenas_jax.networks.costs import NAMES as COSTS
 from tenas_jax.networks.costs import Table, cost, cost_table
 from tenas_jax.search.learner import Learner
-from tenas_jax.search.options import whole_number
+from tenas_jax.search.strategy import whole_number
 from tenas_jax.spaces import Space
 
 POPULATION, STEPS = 64, 500
 
 
 class Nsga2(Learner):
-    """The strategy; see `Strategy` and `Learner`."""
+    """Searches so; see `Strategy` and `Learner`.
+
+    A round's entry also says the length of the `front`, and the `costs` of the forms that are new.
+    """
 
     def __init__(
         self,
@@ -72,7 +75,7 @@ class Nsga2(Learner):
                 f"count is {self.count}, and the first population takes {population} of it: "
                 "take a smaller population"
             )
-        self._living: list[int] = []  # places in `scored`
+        self._living: list[int] = []  # indices of `scored`
         self._front: list[int] = []  # of all that was scored
 
     def _most_steps(self) -> int:
@@ -87,7 +90,7 @@ class Nsga2(Learner):
         return [self._admitted(lambda: self._child(ranks, rng)) for _ in range(n)]
 
     def _child(self, ranks: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Of two parents, each the better of two by rank."""
+        """Returns a child of two parents, each the better of two by rank."""
         parents = []
         for _ in range(2):
             pair = rng.integers(len(self._living), size=2)
@@ -100,7 +103,7 @@ class Nsga2(Learner):
         return around[rng.integers(len(around))]
 
     def _groups(self) -> list[tuple[int, Any]]:
-        """(cell, edges) that are inherited together: one edge, or all into a node."""
+        """Lists (cell, edges) that are inherited together: one edge, or all into a node."""
         if self.space.inputs_per_node is None:
             edges = [[i] for i in range(len(self.space.edges))]
         else:
@@ -108,46 +111,46 @@ class Nsga2(Learner):
             edges = [[i for i, (t, _) in enumerate(self.space.edges) if t == n] for n in nodes]
         return [(cell, own) for cell in range(self.space.cells) for own in edges]
 
-    def _learn(self, archs: Sequence[np.ndarray], places: Sequence[int]) -> None:
+    def _learn(self, archs: Sequence[np.ndarray], indices: Sequence[int]) -> None:
         self._count_costs()
-        everyone = list(dict.fromkeys([*self._living, *places]))  # no form lives twice
+        everyone = list(dict.fromkeys([*self._living, *indices]))  # no form lives twice
         order = np.argsort(self._ranks(everyone), kind="stable")
         self._living = sorted(everyone[i] for i in order[: self._size])
         self._front = self._fronts(range(len(self.scored)))[0]
 
-    def _ranks(self, places: Sequence[int]) -> np.ndarray:
-        """Places by (front, crowding), 0 for the best: int [K]."""
+    def _ranks(self, indices: Sequence[int]) -> np.ndarray:
+        """Ranks the forms at K indices by (front, crowding), 0 for the best: int [K]."""
         from pymoo.operators.survival.rank_and_crowding.metrics import calc_crowding_distance
 
-        at = {place: i for i, place in enumerate(places)}
-        order, objectives = [], self._objectives(places)
-        for front in self._fronts(places):
-            own = [at[place] for place in front]
+        at = {index: i for i, index in enumerate(indices)}
+        order, objectives = [], self._objectives(indices)
+        for front in self._fronts(indices):
+            own = [at[index] for index in front]
             distance = calc_crowding_distance(objectives[own])
             order += [own[i] for i in np.argsort(-distance, kind="stable")]
         ranks = np.empty(len(order), int)
         ranks[order] = np.arange(len(order))
         return ranks
 
-    def _fronts(self, places: Sequence[int]) -> list[list[int]]:
-        """Places by front, the first one undominated."""
+    def _fronts(self, indices: Sequence[int]) -> list[list[int]]:
+        """Parts indices by front, the first one undominated."""
         from pymoo.util.nds.non_dominated_sorting import NonDominatedSorting
 
-        places = list(places)
-        fronts = NonDominatedSorting().do(self._objectives(places))
-        return [sorted(places[i] for i in front) for front in fronts]
+        indices = list(indices)
+        fronts = NonDominatedSorting().do(self._objectives(indices))
+        return [sorted(indices[i] for i in front) for front in fronts]
 
-    def _objectives(self, places: Sequence[int]) -> np.ndarray:
-        """[K, objectives], smaller is better; a bad one is worse than all finite ones."""
+    def _objectives(self, indices: Sequence[int]) -> np.ndarray:
+        """Returns [K, objectives], smaller is better; a bad one is worse than all finite ones."""
         columns = [-column for column in self.scored.goodness().values()]
         columns += [np.array(column, float) for column in self._costs.values()]
         largest = [np.nanmax(column, initial=0) for column in columns]
         worst = [top + 1 + 1e-6 * top for top in largest]  # 1 is lost beside a κ of 1e16
         filled = [np.where(np.isfinite(c), c, w) for c, w in zip(columns, worst, strict=True)]
-        return np.stack(filled, axis=1)[list(places)]
+        return np.stack(filled, axis=1)[list(indices)]
 
     def _count_costs(self) -> None:
-        """The costs of what is new."""
+        """Counts the costs of what is new."""
         for name, column in self._costs.items():
             new = [self.space.to_mask(arch) for arch in self.scored.archs[len(column) :]]
             column += [cost(self._table, mask)[name] for mask in new]
@@ -161,16 +164,17 @@ class Nsga2(Learner):
         return self.scored.best(self.combination, self._front)
 
     def _population(self) -> Sequence[np.ndarray]:
-        return [self.scored.archs[place] for place in self._living]
+        return [self.scored.archs[index] for index in self._living]
 
-    def _own_entry(self) -> dict[str, float]:
-        return {"front": len(self._front)}
+    def _own_entry(self) -> dict:
+        told = self.history[-1]["scored"] if self.history else 0
+        costs = {name: column[told:] for name, column in self._costs.items()}
+        return {"front": len(self._front)} | ({"costs": costs} if costs else {})
 
     def _own_state(self) -> dict:
-        costs = {name: list(column) for name, column in self._costs.items()}
-        objectives = self.scored.state()["values"] | costs
-        return {"living": self._living, "front": self._front, "objectives": objectives}
+        return {"living": self._living, "front": self._front}
 
     def _take(self, own: dict) -> None:
         self._living, self._front = list(own["living"]), list(own["front"])
-        self._costs = {name: list(own["objectives"][name]) for name in self._costs}
+        for name in self._costs:
+            self._costs[name] = [n for entry in self.history for n in entry["costs"][name]]

@@ -39,16 +39,16 @@ import numpy as np
 from tenas_jax.errors import UserError
 from tenas_jax.metrics import metric
 from tenas_jax.scoring.combining import dense_ranks
-from tenas_jax.scoring.evaluator import Score
+from tenas_jax.scoring.scores import Score
 from tenas_jax.search.budget import Budget
-from tenas_jax.search.options import whole_number
+from tenas_jax.search.strategy import Past, number_or_none, whole_number
 from tenas_jax.spaces import Space
 
-Place = tuple[int, int, int]  # cell, edge, operation
+Removal = tuple[int, int, int]  # cell, edge, operation
 
 
 class Pruning:
-    """The strategy; see `Strategy` for its methods.
+    """Searches so; see `Strategy` for its methods.
 
     Attributes:
         round: the current round, from 0.
@@ -98,13 +98,13 @@ class Pruning:
 
     @property
     def incumbents(self) -> list[tuple[int, np.ndarray]]:
-        """(networks scored, architecture): the result alone, since there is none on the way."""
+        """Lists (networks scored, architecture): the result alone, there is none on the way."""
         scored = sum(1 + len(entry.get("candidates", ())) for entry in self.history)
         return [(scored, self.result)] if self.done else []
 
     def ask(self) -> list[np.ndarray]:
-        """The round's supernet, then it without each operation that could be pruned."""
-        return [self._mask, *(self._without([place]) for place in self._candidates())]
+        """Gives the round's supernet, then it without each operation that could be pruned."""
+        return [self._mask, *(self._without([removal]) for removal in self._candidates())]
 
     def tell(self, scores: Sequence[Score]) -> None:
         """Prunes by the scores of what `ask` gave; a last round scores what is left."""
@@ -125,20 +125,20 @@ class Pruning:
         entry = {
             "round": len(self.history),
             "mask": self._mask.tolist(),
-            **{name: _plain(whole.mean(name)) for name in self.metrics},
+            **{name: number_or_none(whole.mean(name)) for name in self.metrics},
             "pruned": [],
         }
         if candidates:
             ranks = np.array([dense_ranks(gains[n], self.significant) for n in self.metrics])
             pruned = self._least(candidates, ranks)
-            entry["pruned"] = [list(place) for place in pruned]
+            entry["pruned"] = [list(removal) for removal in pruned]
             entry["candidates"] = [
                 {
-                    "operation": list(place),
-                    "gains": {name: _plain(gains[name][i]) for name in self.metrics},
+                    "operation": list(removal),
+                    "gains": {name: number_or_none(gains[name][i]) for name in self.metrics},
                     "rank_sum": int(ranks[:, i].sum()),
                 }
-                for i, place in enumerate(candidates)
+                for i, removal in enumerate(candidates)
             ]
             self._mask = self._without(pruned)
         else:
@@ -147,71 +147,66 @@ class Pruning:
         self.round += 1
 
     def state(self) -> dict:
-        """The mask, the round and the history."""
-        return {
-            "round": self.round,
-            "done": self.done,
-            "mask": self._mask.tolist(),
-            "history": self.history,
-        }
+        """Gives the mask and the round."""
+        return {"round": self.round, "done": self.done, "mask": self._mask.tolist()}
 
-    def restore(self, state: dict) -> None:
+    def restore(self, state: dict, past: Past) -> None:
         """Takes up a state that `state` gave."""
-        self.round, self.done, self.history = state["round"], state["done"], state["history"]
+        self.round, self.done, self.history = state["round"], state["done"], list(past.rounds)
         self._mask = np.array(state["mask"], np.uint8)
         self.result = self.space.from_mask(self._mask) if self.done else None
 
-    def _choices(self) -> list[tuple[list[Place], int]]:
-        """The places that compete with each other, and how many of them are pruned this round.
+    def _choices(self) -> list[tuple[list[Removal], int]]:
+        """Lists removals that compete with each other, and how many of them are taken this round.
 
         They are the operations on an edge, or once there is one on each edge, those on the edges
         into the first node that has too many. Empty once an architecture is left.
         """
         left = self._mask.sum(-1)
         choices = [
-            (self._places(cell, [edge]), min(self.per_round, int(left[cell, edge]) - 1))
+            (self._left(cell, [edge]), min(self.per_round, int(left[cell, edge]) - 1))
             for cell, edge in np.argwhere(left > 1)
         ]
         return choices or self._edge_choices()[:1]
 
-    def _edge_choices(self) -> list[tuple[list[Place], int]]:
-        """The edges into each node that has too many, and how many of them; none in most spaces."""
+    def _edge_choices(self) -> list[tuple[list[Removal], int]]:
+        """Lists the edges into each node with too many, and how many; none in most spaces."""
         inputs, choices = self.space.inputs_per_node, []
         if inputs is None:
             return choices
         nodes = sorted({node for node, _ in self.space.edges})
         for cell, node in itertools.product(range(self.space.cells), nodes):
             into = [i for i, (target, _) in enumerate(self.space.edges) if target == node]
-            places = self._places(cell, into)
-            if len(places) > inputs:
-                choices.append((places, len(places) - inputs))
+            removals = self._left(cell, into)
+            if len(removals) > inputs:
+                choices.append((removals, len(removals) - inputs))
         return choices
 
-    def _places(self, cell: int, edges: Sequence[int]) -> list[Place]:
-        """(cell, edge, op) of what is left on some edges of a cell."""
+    def _left(self, cell: int, edges: Sequence[int]) -> list[Removal]:
+        """Lists what is left on some edges of a cell."""
         return [
             (int(cell), int(edge), int(op))
             for edge in edges
             for op in np.flatnonzero(self._mask[cell, edge])
         ]
 
-    def _candidates(self) -> list[Place]:
-        """(cell, edge, op) of each operation that could be pruned this round."""
-        places = [place for places, _ in self._choices() for place in places]
-        return [place for place in places if self._may_go([place])]
+    def _candidates(self) -> list[Removal]:
+        """Lists each operation that could be pruned this round."""
+        removals = [removal for removals, _ in self._choices() for removal in removals]
+        return [removal for removal in removals if self._may_go([removal])]
 
-    def _may_go(self, places: Sequence[Place]) -> bool:
-        """Whether the supernet without them holds an architecture within the budget."""
-        return self._budget is None or self._budget.admits(self._without(places))
+    def _may_go(self, removals: Sequence[Removal]) -> bool:
+        """Tells whether the supernet without them holds an architecture within the budget."""
+        return self._budget is None or self._budget.admits(self._without(removals))
 
-    def _without(self, places: Sequence[Place]) -> np.ndarray:
+    def _without(self, removals: Sequence[Removal]) -> np.ndarray:
         mask = self._mask.copy()
-        for place in places:
-            mask[place] = 0
+        for removal in removals:
+            mask[removal] = 0
         return mask
 
     def _gain(self, name: str, whole: Score, without: Score) -> float:
-        """The mean relative improvement by a removal; -inf if the removal makes the metric bad."""
+        """Returns the mean relative improvement by a removal; -inf if it makes the metric bad."""
         before, after = whole.values[name], without.values[name]
         usable = np.isfinite(before) & (before != 0)
         if not usable.any():
@@ -222,21 +217,16 @@ class Pruning:
         change = sign * (after[usable] - before[usable]) / np.abs(before[usable])
         return float(np.mean(change if self.decimals is None else np.round(change, self.decimals)))
 
-    def _least(self, candidates: list[Place], ranks: np.ndarray) -> list[Place]:
-        """Of the places that compete with each other those of smallest rank sum that may go."""
+    def _least(self, candidates: list[Removal], ranks: np.ndarray) -> list[Removal]:
+        """Takes, of removals that compete, those of smallest rank sum that may go."""
         order = np.lexsort((np.arange(len(candidates)), ranks[0], ranks.sum(0)))
         choices = self._choices()
-        group = {place: number for number, (places, _) in enumerate(choices) for place in places}
+        group = {removal: n for n, (removals, _) in enumerate(choices) for removal in removals}
         left = [count for _, count in choices]
-        pruned: list[Place] = []
-        for place in (candidates[i] for i in order):
+        pruned: list[Removal] = []
+        for removal in (candidates[i] for i in order):
             # Each may go alone; whether it may behind the others is asked of all but the first.
-            if left[group[place]] and (not pruned or self._may_go([*pruned, place])):
-                pruned.append(place)
-                left[group[place]] -= 1
+            if left[group[removal]] and (not pruned or self._may_go([*pruned, removal])):
+                pruned.append(removal)
+                left[group[removal]] -= 1
         return sorted(pruned)
-
-
-def _plain(value: float) -> float | None:
-    """A number for JSON, None for NaN and infinities."""
-    return float(value) if np.isfinite(value) else None

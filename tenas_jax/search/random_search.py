@@ -18,16 +18,16 @@ import numpy as np
 from tenas_jax.errors import UserError
 from tenas_jax.metrics import metric
 from tenas_jax.scoring.combining import combine, goodness
-from tenas_jax.scoring.evaluator import Score
+from tenas_jax.scoring.scores import Score
 from tenas_jax.search.budget import Budget
-from tenas_jax.search.options import combination_name, whole_number
+from tenas_jax.search.strategy import Past, combination_name, whole_number
 from tenas_jax.spaces import Space
 
 PATIENCE = 1000  # draws in vain, in a row, after which there are hardly others
 
 
 class RandomSearch:
-    """The strategy; see `Strategy` for its methods."""
+    """Searches so; see `Strategy` for its methods."""
 
     def __init__(
         self,
@@ -64,33 +64,33 @@ class RandomSearch:
 
     @functools.cached_property
     def _archs(self) -> list[np.ndarray]:
-        """Drawn by the seed, so the same whenever that is."""
+        """Draws them by the seed, so the same whenever that is."""
         rng = np.random.default_rng(self._seed)
         return _different(self._space, rng, self._count, self._budget)
 
     @property
     def round(self) -> int:
-        """0, and 1 once it is done."""
+        """Is 0, and 1 once it is done."""
         return int(self.done)
 
     @property
     def done(self) -> bool:
-        """Whether the architectures are scored."""
+        """Tells whether the architectures are scored."""
         return bool(self._best)
 
     @property
     def result(self) -> np.ndarray | None:
-        """The architecture that scores best of all; of equals the one drawn first."""
+        """Holds the architecture that scores best of all; of equals the one drawn first."""
         return self._archs[self._best[-1]] if self._best else None
 
     @property
     def incumbents(self) -> list[tuple[int, np.ndarray]]:
-        """(networks scored, the best of them), whenever that changed."""
+        """Lists (networks scored, the best of them), whenever that changed."""
         changed = [i for i, best in enumerate(self._best) if i == 0 or best != self._best[i - 1]]
         return [(i + 1, self._archs[self._best[i]]) for i in changed]
 
     def ask(self) -> list[np.ndarray]:
-        """All architectures, in the order in which they were drawn."""
+        """Gives all architectures, in the order in which they were drawn."""
         return [self._space.to_mask(arch) for arch in self._archs]
 
     def tell(self, scores: Sequence[Score]) -> None:
@@ -106,34 +106,32 @@ class RandomSearch:
             self._best.append(int(np.argmax(combine(self.combination, so_far))))
 
     def state(self) -> dict:
-        """Which was the best of the first one, two, ...; nothing before the scores are told."""
-        return {"done": self.done, "best": self._best}
+        """Tells whether it is done."""
+        return {"done": self.done}
 
-    def restore(self, state: dict) -> None:
+    def restore(self, state: dict, past: Past) -> None:
         """Takes up a state that `state` gave."""
-        best = [int(at) for at in state["best"]]
-        if any(not 0 <= at < self._count for at in best):
-            raise ValueError(f"no such architecture among {self._count}")
-        self._best = best
+        if state["done"]:
+            self.tell(past.of(self.ask()))
 
 
 def _different(
     space: Space, rng: np.random.Generator, count: int, budget: Budget | None
 ) -> list[np.ndarray]:
-    """Random architectures of different forms; `UserError` where there are not so many."""
-    found: dict[str, np.ndarray] = {}
+    """Draws architectures of different forms; `UserError` where there are not so many."""
+    forms: dict[str, np.ndarray] = {}
     misses = refused = 0
-    while len(found) < count:
+    while len(forms) < count:
         arch = space.sample(rng)
         form = space.canonical(arch)
-        if form not in found and (budget is None or budget.admits(space.to_mask(arch))):
-            found[form] = arch
+        if form not in forms and (budget is None or budget.admits(space.to_mask(arch))):
+            forms[form] = arch
             misses = refused = 0
             continue
-        misses, refused = misses + 1, refused + (form not in found)
+        misses, refused = misses + 1, refused + (form not in forms)
         if misses == PATIENCE:
-            few = f"{space.name} has hardly more than {len(found)} forms"
+            few = f"{space.name} has hardly more than {len(forms)} forms"
             if refused:
                 few += f" within the budget, or they are rare ({PATIENCE} draws in vain)"
             raise UserError(f"{few}, not {count}")
-    return list(found.values())
+    return list(forms.values())

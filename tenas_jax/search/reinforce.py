@@ -8,27 +8,109 @@ is taken off. Adam follows the gradient. The answer is the best of all that was 
 Source: Williams, 1992 (REINFORCE); with these rewards, settings and baseline Chen et al., 2021
 (TEG-NAS), arXiv:2108.11939: 500 steps, learning rate 0.04 on NAS-Bench-201 and 0.07 on DARTS's
 space, momentum 0.9. With a batch of B > 1 the gradient is the mean over the B, rewarded in turn.
+
+In a reward (`REWARDS`) a metric that is bad counts as the worst value seen so far, or as the value
+before where there is none; no number stands for it. TEG-NAS's program does so after a sentinel of
+−1, and when a worse value comes later, changes the earlier ones to it, too; here what was rewarded
+stays.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from tenas_jax.errors import UserError, lookup
+from tenas_jax.metrics import metric
+from tenas_jax.scoring.combining import combine, goodness, places
 from tenas_jax.search import policy
 from tenas_jax.search.learner import Learner
-from tenas_jax.search.options import whole_number
-from tenas_jax.search.reward import REWARDS, WINDOW
+from tenas_jax.search.strategy import whole_number
 from tenas_jax.spaces import Space
 
 STEPS, MOMENTUM = 500, 0.9
 LEARNING_RATE, LEARNING_RATE_EDGES = 0.04, 0.07  # the second where edges are chosen, too
+WINDOW = 10  # values whose range a change is relative to; As-ViT takes 20
+SMALL = 1e-6  # added to the range
+
+
+class Change:
+    """Rewards a change: Σ_m s_m (m_t − m_{t−1}) / (range of m's last W values + 1e-6), at first 0.
+
+    s is −1 where lower is better, +1 else; the W include m_t. Source: Chen et al., 2021 (TEG-NAS),
+    arXiv:2108.11939, with W = 10; Chen et al., 2022 (As-ViT), arXiv:2202.11921, with 20.
+    """
+
+    def __init__(self, metrics: Sequence[str], combination: str, window: int = WINDOW):
+        """Knows nothing yet; W is `window`, the combination plays no part."""
+        del combination
+        self._window = window
+        self._recent: dict[str, list[float]] = {name: [] for name in metrics}
+        self._worst: dict[str, float | None] = dict.fromkeys(metrics)
+
+    def __call__(self, values: Mapping[str, float]) -> float:
+        """Returns the reward of the next proposal, of its mean metrics (NaN where bad)."""
+        return float(sum(self._one(name, values[name]) for name in self._recent))
+
+    def _one(self, name: str, value: float) -> float:
+        sign = 1 if metric(name).higher_is_better else -1
+        recent, worst = self._recent[name], self._worst[name]
+        if np.isfinite(value):
+            pick = min if sign > 0 else max
+            self._worst[name] = float(value if worst is None else pick(worst, value))
+        else:
+            value = worst
+        if value is None:
+            return 0.0  # nothing but bad ones so far
+        recent.append(float(value))
+        del recent[: -self._window]
+        if len(recent) < 2:
+            return 0.0
+        return sign * (recent[-1] - recent[-2]) / (max(recent) - min(recent) + SMALL)
+
+    def recall(self, told: Iterable[Mapping[str, float]]) -> None:
+        """Takes up, in a fresh one, where a reward was that had seen these, in their order."""
+        for values in told:
+            self(values)
+
+
+class Rank:
+    """Rewards a rank: (rank − 1) / (t − 1) − 1/2, that of the proposal among all t, 1 the worst.
+
+    By any combination; equals share a rank. It knows no scale, where `Change` knows no level.
+    """
+
+    def __init__(self, metrics: Sequence[str], combination: str, window: int = WINDOW):
+        """Knows nothing yet; the window plays no part."""
+        del window
+        self._metrics, self._combination = tuple(metrics), combination
+        self._values: dict[str, list[float]] = {name: [] for name in metrics}
+
+    def __call__(self, values: Mapping[str, float]) -> float:
+        """Returns the reward of the next proposal, of its mean metrics (NaN where bad)."""
+        for name, column in self._values.items():
+            column.append(float(values[name]))
+        count = len(self._values[self._metrics[0]])
+        if count < 2:
+            return 0.0
+        columns = {n: goodness(v, metric(n).higher_is_better) for n, v in self._values.items()}
+        rank = places(combine(self._combination, columns))[-1]
+        return float((rank - 1) / (count - 1) - 0.5)
+
+    def recall(self, told: Iterable[Mapping[str, float]]) -> None:
+        """Takes up, in a fresh one, where a reward was that had seen these, in their order."""
+        for values in told:
+            for name, column in self._values.items():
+                column.append(float(values[name]))
+
+
+# name -> (metrics, combination, window) -> a reward
+REWARDS: dict[str, Callable] = {"change": Change, "rank": Rank}
 
 
 class Reinforce(Learner):
-    """The strategy; see `Strategy` and `Learner`.
+    """Searches so; see `Strategy` and `Learner`.
 
     Attributes:
         logits: of the policy, float32 [cells, edges, operations].
@@ -85,12 +167,12 @@ class Reinforce(Learner):
         draw = lambda: policy.sample(self.space, self.logits, rng)  # noqa: E731
         return [self._admitted(draw) for _ in range(n)]
 
-    def _learn(self, archs: Sequence[np.ndarray], places: Sequence[int]) -> None:
+    def _learn(self, archs: Sequence[np.ndarray], indices: Sequence[int]) -> None:
         import optax
 
         gradient, rewards = np.zeros(self.logits.shape), []
-        for arch, place in zip(archs, places, strict=True):
-            reward = self._reward({n: v[place] for n, v in self.scored.values.items()})
+        for arch, index in zip(archs, indices, strict=True):
+            reward = self._reward(self._means(index))
             self._numerator = self._momentum * self._numerator + (1 - self._momentum) * reward
             self._denominator = self._momentum * self._denominator + (1 - self._momentum)
             advantage = reward - self._numerator / self._denominator
@@ -103,6 +185,10 @@ class Reinforce(Learner):
         entropy = policy.entropy(self.space, self.logits)
         self.collapsed = entropy < policy.COLLAPSED
         self._told = {"reward": float(np.mean(rewards)), "entropy": entropy}
+
+    def _means(self, index: int) -> dict[str, float]:
+        """The metrics of a form that was scored."""
+        return {name: column[index] for name, column in self.scored.values.items()}
 
     def _ended(self) -> bool:
         return self.collapsed
@@ -117,7 +203,6 @@ class Reinforce(Learner):
             "logits": self.logits.tolist(),
             "moments": [np.asarray(leaf).tolist() for leaf in jax.tree.leaves(self._moments)],
             "baseline": [self._numerator, self._denominator],
-            "reward": self._reward.state(),
             "collapsed": self.collapsed,
         }
 
@@ -125,13 +210,14 @@ class Reinforce(Learner):
         import jax
 
         leaves, tree = jax.tree.flatten(self._moments)
-        found = [
+        moments = [
             np.asarray(new, leaf.dtype) for new, leaf in zip(own["moments"], leaves, strict=True)
         ]
         self.logits = np.asarray(own["logits"], np.float32)
-        self._moments = jax.tree.unflatten(tree, [jax.numpy.asarray(leaf) for leaf in found])
+        self._moments = jax.tree.unflatten(tree, [jax.numpy.asarray(leaf) for leaf in moments])
         self._numerator, self._denominator = own["baseline"]
-        self._reward.restore(own["reward"])
+        told = (index for entry in self.history for index in entry["proposals"])
+        self._reward.recall(map(self._means, told))
         self.collapsed = own["collapsed"]
 
 

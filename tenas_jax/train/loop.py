@@ -9,6 +9,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from tenas_jax.data import Images
 from tenas_jax.errors import UserError, shorten
+from tenas_jax.runs.listeners import Listener
 from tenas_jax.runs.workdir import Workdir
 from tenas_jax.scoring.draws import on_devices
 from tenas_jax.train import coarse
@@ -16,7 +17,6 @@ from tenas_jax.train.card import Card
 from tenas_jax.train.checkpoints import Checkpoints
 from tenas_jax.train.epoch_records import epoch_record, recorded_epochs
 from tenas_jax.train.evaluate import Evaluation, evaluator
-from tenas_jax.train.hooks import Hooks
 from tenas_jax.train.optimisers import optimiser, schedule
 from tenas_jax.train.programs import Programs
 from tenas_jax.train.recipe import Recipe
@@ -99,7 +99,12 @@ class Training:
         return on_devices(state, self._mesh)
 
     def run(
-        self, workdir: Workdir, checkpoints: Checkpoints, hooks: Hooks | None = None
+        self,
+        workdir: Workdir,
+        checkpoints: Checkpoints,
+        listener: Listener | None = None,
+        *,
+        checkpoint_every: int | None = None,
     ) -> tuple[State, Evaluation]:
         """Trains to the end, from the newest checkpoint that is whole.
 
@@ -108,7 +113,8 @@ class Training:
         Args:
             workdir: open, to be written to.
             checkpoints: of the card.
-            hooks: what else is done.
+            listener: hears of progress and epochs.
+            checkpoint_every: steps between two checkpoints; None: only at the end of each epoch.
 
         Returns:
             The last state, and how well it does on the test images.
@@ -117,7 +123,7 @@ class Training:
             UserError: a loss or a weight that is not finite, or a checkpoint that cannot be
                 written, belongs to another network, or cannot be read and has none before it.
         """
-        hooks = hooks or Hooks()
+        listener = listener or Listener()
         state, step = self._resume(checkpoints)
         train, test = self._on_devices(self._train), self._on_devices(self._test)
         recorded = recorded_epochs(workdir)
@@ -131,12 +137,12 @@ class Training:
                 if epoch not in recorded:
                     record = self._record(state, step, evaluation, seconds, images)
                     workdir.append(record)
-                    hooks.on_record(record)
+                    listener.on_epoch(record, self.recipe.epochs)
             if step == self.steps:
                 checkpoints.wait()
                 return state, evaluation
             begun, first = time.perf_counter() - self.compile_seconds, step
-            state, step = self._epoch(state, step, train, checkpoints, hooks)
+            state, step = self._epoch(state, step, train, checkpoints, listener, checkpoint_every)
             seconds = time.perf_counter() - begun - self.compile_seconds
             images = (step - first) * self.recipe.batch_size
             checkpoints.save(step, state)  # written while the network is evaluated
@@ -150,7 +156,13 @@ class Training:
         return on_devices(found[1], self._mesh), found[0]
 
     def _epoch(
-        self, state: State, step: int, data: dict, checkpoints: Checkpoints, hooks: Hooks
+        self,
+        state: State,
+        step: int,
+        data: dict,
+        checkpoints: Checkpoints,
+        listener: Listener,
+        every: int | None,
     ) -> tuple[State, int]:
         """Goes on to the end of an epoch; returns the state and the step then."""
         epoch, done = divmod(step, self.steps_per_epoch)
@@ -158,7 +170,7 @@ class Training:
         key = jax.random.fold_in(jax.random.key(self._seed), 1)
         key = jax.device_put(key, replicated)
         rate = on_devices(np.float32(self.recipe.drop_path_at(epoch)), self._mesh)
-        factor, every = self.recipe.coarse_at(epoch), hooks.checkpoint_every
+        factor = self.recipe.coarse_at(epoch)
         for indices in self._order(epoch)[done:]:
             args = (state, data, on_devices(indices, self._mesh, AXIS), key, rate)
             state = self._programs.step(factor, *args)
@@ -167,7 +179,7 @@ class Training:
             due = bool(every) and step % every == 0 and not last
             if last or due or step % self._look_every == 0:
                 self._look(state, checkpoints)
-                hooks.progress(epoch + 1, done, self.steps_per_epoch)
+                listener.on_progress(f"epoch {epoch + 1}", done, self.steps_per_epoch)
             if due:
                 checkpoints.save(step, state)
         return state, step

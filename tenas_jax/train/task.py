@@ -11,9 +11,9 @@ from tenas_jax.data import Images
 from tenas_jax.errors import UserError, shorten, unknown
 from tenas_jax.networks.trained import size_fields
 from tenas_jax.runs.json_values import plain
-from tenas_jax.runs.results import RESULT, found_by
+from tenas_jax.runs.layout import RESULT, folder
 from tenas_jax.runs.tensorboard import check_tensorboard
-from tenas_jax.runs.workdir import folder
+from tenas_jax.runs.workdir import searched_arch
 from tenas_jax.train.card import Card
 from tenas_jax.train.loop import Training
 from tenas_jax.train.recipe import Recipe
@@ -61,7 +61,7 @@ def checked(config: Mapping[str, Any], from_search: str | None = None) -> dict[s
     space = spaces.get(config["space"])
     texts = [config["arch"]] if config["arch"] else []  # "" takes back what a config file says
     if from_search is not None:
-        texts.append(found_by(from_search, space.name))
+        texts.append(searched_arch(from_search, space.name))
     if not texts:
         raise UserError("what to train is not said: give --config.arch=ARCH or --from_search=DIR")
     found = [space.parse_sized(text) for text in texts]

@@ -12,6 +12,7 @@ from tenas_jax import spaces
 from tenas_jax.benchmarks import score_space as module
 from tenas_jax.benchmarks.score_space import score_space
 from tenas_jax.errors import UserError
+from tenas_jax.runs.listeners import Listener
 from tenas_jax.runs.workdir import Workdir
 from tenas_jax.scoring.scores import Score
 
@@ -30,8 +31,9 @@ class Scorer:
     def __init__(self, dies_after: int | None = None):
         self.scored, self.dies_after = [], dies_after
 
-    def score(self, masks, draw):
-        assert draw == 0 and len(masks) <= module.BLOCK
+    def score(self, masks, draw, known, *, metrics, gradients):
+        assert draw == 0 and not known and not gradients and len(masks) <= module.BLOCK
+        assert metrics == METRICS
         for i in sorted(range(len(masks)), key=lambda i: i ^ 1):  # 1, 0, 3, 2, …
             if i >= len(masks) or len(self.scored) == self.dies_after:
                 raise KeyboardInterrupt
@@ -44,6 +46,19 @@ class Scorer:
                 {METRICS[0]: ["singular" if bad else "ok", "ok"], METRICS[1]: ["ok", "ok"]},
                 0.25,
             ), True  # fmt: skip
+
+
+class Seen(Listener):
+    """Keeps what it hears."""
+
+    def __init__(self):
+        self.progress, self.scores = [], []
+
+    def on_progress(self, *heard):
+        self.progress.append(heard)
+
+    def on_score(self, number, record):
+        self.scores.append(number)
 
 
 @pytest.fixture(autouse=True)
@@ -86,11 +101,12 @@ def test_a_run_that_died_goes_on_to_the_same_table(tmp_path, whole, dies_after):
     if recorded:
         with records.open("ab") as file:  # as if it had died while writing
             file.write(b'{"arch": "|no')
-    scorer, seen = Scorer(), []
-    score_space(scorer, NUMBERS, *where, progress=lambda *numbers: seen.append(numbers))
+    scorer, seen = Scorer(), Seen()
+    score_space(scorer, NUMBERS, *where, listener=seen)
     assert where[-1].read_bytes() == whole
     assert sorted(scorer.scored) == sorted(NUMBERS[recorded:])
-    assert seen == [(0, done, 20) for done in range(recorded, 21)]
+    assert seen.progress == [("scoring", done, 20) for done in range(recorded, 21)]
+    assert seen.scores == list(range(recorded, 20))
     finished = Scorer()
     score_space(finished, NUMBERS, tmp_path / "again", CONFIG, tmp_path / "again.parquet")
     assert finished.scored == []
@@ -186,7 +202,10 @@ def test_a_part_in_use_and_one_of_another_run_among_the_parts(tmp_path):
         (lambda lines: lines[1:], "records.jsonl, line 1: is not of .* which is next"),
         (lambda lines: [*lines, lines[0]], "line 21: more records than the 20"),
         (lambda lines: [lines[0].replace(b'"seconds"', b'"s"'), *lines[1:]], "line 1: a record"),
-        (lambda lines: [lines[0].replace(b"linear_", b"l_"), *lines[1:]], "line 1: .*linear_regio"),
+        (
+            lambda lines: [lines[0].replace(b"linear_", b"l_"), *lines[1:]],
+            "line 1: has no linear_r",
+        ),
     ],
 )
 def test_damaged_records_are_named(tmp_path, whole, damage, words):
@@ -217,9 +236,9 @@ def test_memory_does_not_grow_with_the_number_of_architectures(tmp_path, monkeyp
 def _counted(score):
     """`Scorer.score` without the list of what was scored, which grows."""
 
-    def counted(self, masks, draw):
-        for found in score(self, masks, draw):
+    def counted(self, *asked, **options):
+        for given in score(self, *asked, **options):
             self.scored.clear()
-            yield found
+            yield given
 
     return counted

@@ -9,7 +9,7 @@ import pytest
 from tenas_jax import spaces
 from tenas_jax.benchmarks import Table
 from tenas_jax.benchmarks.rank_study import scores_of_table
-from tenas_jax.benchmarks.score_table import check_output, row, write_table
+from tenas_jax.benchmarks.score_table import check_output, columns, row, write_table
 from tenas_jax.errors import UserError
 from tenas_jax.scoring.scores import Score
 
@@ -37,6 +37,13 @@ def test_a_row_holds_means_and_a_bad_score_is_none_with_its_words():
     bad = score([1.0, np.nan, np.nan], ["ok", "singular", "not finite"])
     assert row("a", bad, METRICS, 3)[1:5] == [None, 7.0, "singular; not finite", "ok"]
     assert row("a", score([np.inf], ["ok"]), METRICS, 3)[1:4] == [None, 7.0, "not finite"]
+
+
+@pytest.mark.parametrize("name", ["arch", "seed", "seconds", "b_flag"])
+def test_a_metric_of_the_name_of_another_column_is_refused(name):
+    assert list(columns(("b",))) == ["arch", "b", "b_flag", "seed", "seconds"]
+    with pytest.raises(UserError, match=f"a table has a column {name} of its own"):
+        columns(("b", name))
 
 
 @pytest.mark.parametrize("count", [0, 5, 1030])  # one with more rows than a group of Parquet

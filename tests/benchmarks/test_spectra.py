@@ -31,10 +31,6 @@ def evaluator(small_network, quick_compilation):
     return Evaluator(SPACE, IMAGES, SETTINGS, seed=0, devices=one, share_equal=False)
 
 
-def no_progress(*numbers):
-    del numbers
-
-
 def test_the_highest_and_the_lowest():
     accuracy = np.array([3.0, np.nan, 9, 1, 5, 7])
     assert extremes(accuracy, 2) == [("best", 2), ("best", 5), ("worst", 3), ("worst", 0)]
@@ -72,7 +68,7 @@ def test_each_metric_is_timed_alone(evaluator):
 def test_a_study_scores_and_measures_once(evaluator, tmp_path, monkeypatch):
     accuracy = np.arange(4.0)
     with Workdir.open(tmp_path / "w", {}) as work:
-        first = scored(evaluator, NUMBERS, work, no_progress)
+        first = scored(evaluator, NUMBERS, work)
         keep_spectra(evaluator, first, "test", accuracy, work)
     texts = {name: (tmp_path / "w" / name).read_text() for name in (SECONDS, SPECTRA)}
     assert first.archs == tuple(ARCHS) and first.repeats == 2
@@ -85,7 +81,7 @@ def test_a_study_scores_and_measures_once(evaluator, tmp_path, monkeypatch):
         patch.setattr("tenas_jax.benchmarks.study_run.metric_seconds", None)
         patch.setattr("tenas_jax.benchmarks.study_run.extreme_spectra", None)
         patch.setattr(Evaluator, "_start", None)
-        again = scored(evaluator, NUMBERS, work, no_progress)
+        again = scored(evaluator, NUMBERS, work)
         keep_spectra(evaluator, again, "test", accuracy, work)
         with pytest.raises(TypeError):  # others are the best now
             keep_spectra(evaluator, again, "test", -accuracy, work)
@@ -98,6 +94,6 @@ def test_without_a_kernel_there_are_no_spectra(tmp_path):
     settings = dataclasses.replace(SETTINGS, metrics=("linear_regions",))
     other = Evaluator(SPACE, IMAGES, settings, seed=0, devices=jax.devices()[:1])
     with Workdir.open(tmp_path / "w", {}) as work:
-        scores = scored(other, NUMBERS, work, no_progress)
+        scores = scored(other, NUMBERS, work)
         keep_spectra(other, scores, "test", np.arange(4.0), work)
     assert not (tmp_path / "w" / SPECTRA).exists()

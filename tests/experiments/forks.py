@@ -38,7 +38,7 @@ import tenas_jax.benchmarks.score_space
 import tenas_jax.report.page
 import tenas_jax.report.search_result
 import tenas_jax.report.training_result
-import tenas_jax.runs.progress  # noqa: F401
+import tenas_jax.runs.listeners  # noqa: F401
 from tenas_jax.networks import NETWORKS, NasBench201, Variant
 from tenas_jax.runs.workdir import Workdir
 

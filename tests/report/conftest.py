@@ -1,10 +1,15 @@
 """What the tests of several pictures look at."""
 
+from dataclasses import dataclass
+
 import pytest
 
 from tenas_jax import spaces
+from tenas_jax.report.trajectory import of_rounds
+from tenas_jax.scoring.recorder import recorded
 from tenas_jax.spaces.as_vit.sizes import Sizes, join
 
+SPACE = spaces.get("nas_bench_201")
 METRICS = ("condition_number", "linear_regions", "kernel_regression")
 # Of four architectures of NAS-Bench-201, of which the second has a bad kernel.
 VALUES = {
@@ -28,28 +33,67 @@ def learner(request) -> str:
     return request.param
 
 
+@dataclass
+class Learned:
+    """What is recorded of a search by a learning strategy.
+
+    Attributes:
+        lines: of `records.jsonl`.
+        rounds: of `rounds.jsonl`.
+        front: the strategy's own, of a search for one.
+    """
+
+    lines: list[dict]
+    rounds: list[dict]
+    front: list[int]
+
+    @property
+    def records(self) -> list:
+        return list(recorded(self.lines, "run"))
+
+    def way(self, metrics=METRICS):
+        """As the report follows it."""
+        return of_rounds(self.records, self.rounds, SPACE, metrics, self.front)
+
+
+def score_line(index: int, values: dict, **beside) -> dict:
+    """A record of an architecture of NAS-Bench-201, one repeat; None is a bad value."""
+    mask = SPACE.to_mask(SPACE.from_index(index))
+    scores = {
+        name: {"values": [value], "flags": ["singular" if value is None else "ok"]}
+        for name, value in values.items()
+    }
+    line = {"arch": SPACE.describe(mask), "encoding": mask.tolist(), "draw": 0, "key": str(index)}
+    return {**line, "engine": "none", "scores": scores, "seconds": 0.5, **beside}
+
+
+@pytest.fixture(name="score_line")
+def give_score_line():
+    """`(index, values, **beside) ->` a line of records."""
+    return score_line
+
+
 @pytest.fixture
 def learned():
-    """A function that gives the state of a learning strategy: three rounds, four architectures."""
+    """A function that gives what a learning strategy leaves: three rounds, four architectures."""
 
-    def learned(strategy: str, metrics=METRICS, costs: bool = False, **changes) -> dict:
-        space = spaces.get("nas_bench_201")
-        values = {name: VALUES[name] for name in metrics}
-        rounds = zip((2, 4, 6), (2, 3, 4), (0, 2, 2), (3.0, 2.0, 1.5), strict=True)
-        history = [
+    def learned(strategy: str, metrics=METRICS, costs: bool = False, values=VALUES) -> Learned:
+        counts = zip((2, 4, 6), (2, 3, 4), (0, 2, 2), (3.0, 2.0, 1.5), strict=True)
+        rounds = [
             {"round": i, "steps": steps, "scored": scored, "best": best, "diversity": diversity}
             | dict.fromkeys(metrics)
             | {name: numbers[i] for name, numbers in OWN_NUMBERS[strategy].items()}
-            for i, (steps, scored, best, diversity) in enumerate(rounds)
+            for i, (steps, scored, best, diversity) in enumerate(counts)
         ]
-        own = {"stalled": False}
-        if strategy == "nsga2":
-            own |= {"front": [2, 3], "objectives": values | (COSTS if costs else {})}
-        state = {
-            "round": 3, "done": True, "steps": 6, "values": values, "history": history, "own": own,
-            "archs": [space.from_index(i).tolist() for i in (0, 7, 77, 300)],
-        }  # fmt: skip
-        return state | changes
+        front = [2, 3] if strategy == "nsga2" else []
+        if front and costs:
+            for entry, new in zip(rounds, (slice(0, 2), slice(2, 3), slice(3, 4)), strict=True):
+                entry["costs"] = {name: column[new] for name, column in COSTS.items()}
+        lines = [
+            score_line(index, {name: values[name][i] for name in metrics}, round=i)
+            for i, index in enumerate((0, 25, 77, 300))
+        ]
+        return Learned(lines, rounds, front)
 
     return learned
 

@@ -9,8 +9,8 @@ import pytest
 
 from tenas_jax.report.growth_result import family_csv, family_of, write_result
 from tenas_jax.runs.workdir import Workdir
-from tenas_jax.scoring.evaluator import Score
 from tenas_jax.scoring.presets import protocol
+from tenas_jax.scoring.scores import Score
 from tenas_jax.search import search
 from tenas_jax.search.growth import Growth
 from tenas_jax.spaces.as_vit.grown import AsVitSizes
@@ -56,12 +56,7 @@ def test_the_family_as_csv(family):
     ]
 
 
-def record(kappa: float | None) -> dict:
-    flags = {K: ["singular" if kappa is None else "ok"], D: ["ok"]}
-    return {K: [kappa], D: [1.0], "flags": flags, "seconds": 0.25}
-
-
-def shown(folder, grown, run_seconds: float) -> dict:
+def shown(folder, grown, score_line, run_seconds: float) -> dict:
     """What is written of a growth that took the steps, after a start of so many seconds."""
     strategy = SimpleNamespace(history=grown, metrics=METRICS, space=SPACE, classes=10)
     times = {"compile_seconds": run_seconds / 2, "run_seconds": run_seconds}
@@ -69,14 +64,14 @@ def shown(folder, grown, run_seconds: float) -> dict:
     with Workdir.open(folder, {"classes": 10}) as workdir:
         if not workdir.records():
             for kappa in (80.0, 40.0, None, None, 60.0):
-                workdir.append(record(kappa))
+                workdir.append(score_line(0, {K: kappa, D: 1.0}, seconds=0.25))
         found = write_result(strategy, evaluator, workdir, "as_vit", (32, 32))
     assert json.loads((folder / "result.json").read_text()) == found
     return found
 
 
-def test_the_result_and_what_is_printed(tmp_path, grown, capsys, family):
-    found = shown(tmp_path / "w", grown, 2.0)
+def test_the_result_and_what_is_printed(tmp_path, grown, score_line, capsys, family):
+    found = shown(tmp_path / "w", grown, score_line, 2.0)
     assert found == {
         "arch": LAST, "parameters": 3_000_000, "multiply_adds": COSTS[1], K: None, D: 4.0,
         "family": family, "preset": "as_vit", "engine": "jacobian", "architectures_scored": 5,
@@ -100,10 +95,10 @@ def test_the_result_and_what_is_printed(tmp_path, grown, capsys, family):
     assert (tmp_path / "w" / "growth.csv").read_text() == family_csv(family)
 
 
-def test_a_second_look_keeps_the_times(tmp_path, grown):
-    first = shown(tmp_path / "w", grown, 2.0)
-    assert shown(tmp_path / "w", grown, 0.0) == first
-    again = shown(tmp_path / "w", grown, 4.0)
+def test_a_second_look_keeps_the_times(tmp_path, grown, score_line):
+    first = shown(tmp_path / "w", grown, score_line, 2.0)
+    assert shown(tmp_path / "w", grown, score_line, 0.0) == first
+    again = shown(tmp_path / "w", grown, score_line, 4.0)
     assert (again["compile_seconds"], again["run_seconds"]) == (2.0, 4.0)
 
 
@@ -112,6 +107,8 @@ class Arithmetic:
 
     space, engine = SPACE, "none"
     compile_seconds, run_seconds = 1.5, 2.5
+
+    key = staticmethod(SPACE.cache_key)
 
     def __init__(self):
         self.protocol = protocol("reference", metrics=METRICS)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tenas_jax.report.pruning_course import pruning_course
-from tenas_jax.scoring.evaluator import Score
+from tenas_jax.scoring.scores import Score
 from tenas_jax.search import Pruning
 from tenas_jax.spaces import SPACES
 

@@ -10,8 +10,8 @@ from tenas_jax import spaces
 from tenas_jax.benchmarks import Table
 from tenas_jax.report.search_result import COURSES, write_result
 from tenas_jax.runs.workdir import Workdir
-from tenas_jax.scoring.evaluator import Score
 from tenas_jax.scoring.presets import protocol
+from tenas_jax.scoring.scores import Score
 from tenas_jax.search import STRATEGIES, Pruning, search
 
 SPACE = spaces.get("nas_bench_201")
@@ -55,7 +55,7 @@ class First:
     def state(self):
         return {"done": self.done}
 
-    def restore(self, state):
+    def restore(self, state, past):
         self.done = state["done"]
 
 

@@ -1,16 +1,17 @@
-"""The way of a search as its state and its records tell it."""
+"""The way of a search as its rounds and its records tell it."""
 
 import numpy as np
 import pytest
 
 from tenas_jax import spaces
 from tenas_jax.errors import UserError
-from tenas_jax.report.trajectory import has_trajectory, of_records, of_state
+from tenas_jax.report.trajectory import has_trajectory, of_records
+from tenas_jax.scoring.recorder import recorded
 
 SPACE = spaces.get("nas_bench_201")
 K, R, E = METRICS = ("condition_number", "linear_regions", "kernel_regression")
 FIRST = "|none~0|+|none~0|none~1|+|none~0|none~1|none~2|"
-SECOND = "|none~0|+|none~0|none~1|+|none~0|skip_connect~1|nor_conv_1x1~2|"
+SECOND = "|none~0|+|none~0|none~1|+|skip_connect~0|none~1|none~2|"
 NUMBERS = {
     "reinforce": {"entropy": [1.5, 1, 0.5], "reward": [np.nan, 0.25, -0.5]},
     "evolution": {},
@@ -19,14 +20,8 @@ NUMBERS = {
 }
 
 
-def record(index: int, kappa, regions=1.0, **more) -> dict:
-    flags = {K: ["singular" if kappa is None else "ok"], R: ["ok"]}
-    mask = SPACE.to_mask(SPACE.from_index(index)).tolist()
-    return {"mask": mask, K: [kappa], R: [regions], "flags": flags, "seconds": 0.5, **more}
-
-
-def test_a_state_is_what_was_scored_and_the_answers(learner, learned):
-    found = of_state(learned(learner), SPACE, METRICS)
+def test_the_way_is_what_was_scored_and_the_answers(learner, learned):
+    found = learned(learner).way()
     assert found.archs[:2] == [FIRST, SECOND] and len(found.archs) == 4
     np.testing.assert_array_equal(found.values[K], [400, np.nan, 100, 50])
     np.testing.assert_array_equal(found.values[R], [10, 20, 30, 25])
@@ -38,7 +33,7 @@ def test_a_state_is_what_was_scored_and_the_answers(learner, learned):
 
 
 def test_the_numbers_of_the_rounds_are_its_own(learner, learned):
-    series = of_state(learned(learner), SPACE, METRICS).series()
+    series = learned(learner).way().series()
     numbers = {"diversity": [3, 2, 1.5], **NUMBERS[learner]}
     assert list(series) == list(numbers)
     for name, expected in numbers.items():
@@ -46,52 +41,59 @@ def test_the_numbers_of_the_rounds_are_its_own(learner, learned):
 
 
 def test_an_answer_that_comes_back_is_a_step_of_its_own(learned):
-    state = learned("evolution")
-    for entry, best in zip(state["history"], (3, 0, 3), strict=True):
-        entry["best"] = best
-    found = of_state(state, SPACE, METRICS)
-    assert (found.path.tolist(), found.since.tolist()) == ([3, 0, 3], [2, 3, 4])
+    search = learned("evolution")
+    for entry, best in zip(search.rounds, (3, 0, 3), strict=True):
+        entry["scored"], entry["best"] = 4, best
+    found = search.way()
+    assert (found.path.tolist(), found.since.tolist()) == ([3, 0, 3], [4, 4, 4])
 
 
 def test_costs_are_objectives_that_are_no_metrics(learned):
-    found = of_state(learned("nsga2", costs=True), SPACE, METRICS)
+    found = learned("nsga2", costs=True).way()
     assert found.costs == ("parameters", "multiply_adds")
     np.testing.assert_array_equal(found.values["parameters"], [1e6, 2e6, 4e6, 3e6])
 
 
-@pytest.mark.parametrize("history", [None, []])
-def test_a_state_without_rounds_has_no_answers(learned, history):
-    state = learned("evolution", history=history)
-    found = of_state(state, SPACE, METRICS)
-    assert len(found.archs) == 4 and not len(found.path) and found.series() == {}
-    del state["history"], state["own"]
-    assert of_state(state, SPACE, METRICS).answer(4) is None
+def test_records_beyond_the_last_round_are_left_out(learned):
+    search = learned("nsga2", costs=True)
+    search.rounds.pop()
+    search.front = [2]
+    found = search.way()
+    assert len(found.archs) == 3 and len(found.values[K]) == len(found.values["parameters"]) == 3
+    assert found.answer(3) == 2 and list(found.front) == [2]
 
 
-def test_which_states_have_one(learned):
-    assert has_trajectory(learned("evolution"))
-    assert not any(map(has_trajectory, (None, {}, {"done": True, "best": [0]}, {"mask": []})))
+def test_which_rounds_have_one(learned):
+    assert has_trajectory(learned("evolution").rounds)
+    assert not any(map(has_trajectory, ([], (), [{"round": 0, "mask": []}])))
 
 
 @pytest.mark.parametrize(
-    "changes, message",
+    ("change", "message"),
     [
-        ({"values": {K: [1.0], R: [1.0] * 4, E: [1.0] * 4}}, f"{K} has 1 values for 4"),
-        ({"values": {K: [1.0] * 4}}, f"no values of {R}; it has {K}"),
-        ({"own": {"front": [4]}}, "no architecture 4 among 4"),
-        ({"history": [{"round": 0, "steps": 1, "scored": 1, "best": -1}]}, "no architecture -1"),
-        ({"history": [{"round": 0, "scored": 1, "best": 1}]}, "has no steps"),
-        ({"own": {"objectives": {"parameters": [1]}}}, "parameters has 1 values"),
+        (lambda s: s.lines.pop(), "has scored 4 architectures, but records 3"),
+        (lambda s: s.lines[0]["scores"].pop(R), f"a record of the search has no values of '{R}'"),
+        (lambda s: s.front.append(4), "no architecture 4 among 4"),
+        (lambda s: s.rounds[-1].update(best=-1), "no architecture -1"),
+        (lambda s: s.rounds[-1].pop("steps"), "has no steps"),
+        (lambda s: s.rounds[-1].pop("costs"), "parameters has 3 values for 4"),
     ],
 )
-def test_a_state_that_does_not_fit_itself(learned, changes, message):
+def test_what_does_not_fit_itself(learned, change, message):
+    search = learned("nsga2", costs=True)
+    change(search)
     with pytest.raises(UserError, match=message):
-        of_state(learned("nsga2", **changes), SPACE, METRICS)
+        search.way()
 
 
-def test_records_are_what_was_scored_too():
-    supernet = record(0, 1.0) | {"mask": SPACE.supernet().tolist()}
-    records = [record(0, 4.0), supernet, record(7, None), record(77, 2.0), record(0, 3.0)]
+def test_records_are_what_was_scored_too(score_line):
+    one = {K: 4.0, R: 1.0}
+    supernet = score_line(0, one) | {"encoding": SPACE.supernet().tolist()}
+    lines = [
+        score_line(0, one), supernet, score_line(25, {K: None, R: 1.0}),
+        score_line(77, {K: 2.0, R: 1.0}), score_line(0, {K: 3.0, R: 1.0}),
+    ]  # fmt: skip
+    records = list(recorded(lines, "run"))
     incumbents = [(1, FIRST), (2, SECOND), (2, "not scored"), (3, FIRST)]
     found = of_records(records, SPACE, METRICS, incumbents)
     assert found.archs[:2] == [FIRST, SECOND] and len(found.archs) == 3
@@ -99,8 +101,3 @@ def test_records_are_what_was_scored_too():
     assert np.isnan(found.values[E]).all(), "no record has it"
     assert (found.path.tolist(), found.since.tolist()) == ([0, 1, 0], [1, 2, 3])
     assert of_records(records, SPACE, (K,)).path.size == 0
-
-
-def test_a_record_that_is_no_score():
-    with pytest.raises(UserError, match="no whole|not a whole"):
-        of_records([record(0, 1.0) | {"flags": {}}], SPACE, METRICS)

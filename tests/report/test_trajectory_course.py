@@ -1,6 +1,5 @@
 """A search by single architectures in words."""
 
-import json
 import types
 
 import numpy as np
@@ -9,11 +8,11 @@ import pytest
 from tenas_jax import spaces
 from tenas_jax.report.page import write_page
 from tenas_jax.report.search_result import COURSES, TITLES, write_result
-from tenas_jax.report.trajectory import of_state
 from tenas_jax.report.trajectory_course import course_rows, trajectory_course
 from tenas_jax.runs.workdir import Workdir
-from tenas_jax.scoring.evaluator import Score
 from tenas_jax.scoring.presets import protocol
+from tenas_jax.scoring.recorder import recorded
+from tenas_jax.scoring.scores import Score
 from tenas_jax.search import RandomSearch, search, strategy
 
 SPACE = spaces.get("nas_bench_201")
@@ -25,10 +24,12 @@ def lines(text: str) -> list[list[str]]:
 
 
 def test_the_answers_so_far_are_a_table_beside_a_picture(learner, learned, tmp_path):
-    state = json.loads(json.dumps(learned(learner)))
-    strategy = types.SimpleNamespace(state=lambda: state)
+    found = learned(learner)
+    state = {"own": {"front": found.front} if found.front else {}}
+    strategy = types.SimpleNamespace(state=lambda: state, history=found.rounds)
     assert COURSES[learner] is trajectory_course
-    text = trajectory_course(strategy, SPACE, METRICS, tmp_path / "search.png", "T", [])
+    where = tmp_path / "search.png"
+    text = trajectory_course(strategy, SPACE, METRICS, where, "T", found.records)
     header, _, *rows = lines(text)
     words = "steps scored condition number linear regions kernel regression diversity"
     assert header == words.split()
@@ -41,34 +42,27 @@ def test_the_answers_so_far_are_a_table_beside_a_picture(learner, learned, tmp_p
 
 
 def test_rows_are_spread_over_the_search(learned):
-    state = learned("evolution")
-    entry = state["history"][-1]
-    state["history"] = [{**entry, "round": i, "steps": i} for i in range(91)]
-    _, rows = course_rows(of_state(state, SPACE, METRICS))
+    search = learned("evolution")
+    search.rounds = [{**search.rounds[-1], "round": i, "steps": i} for i in range(91)]
+    _, rows = course_rows(search.way())
     assert [row[0] for row in rows] == list(range(0, 91, 10))
 
 
 def test_a_bad_answer_has_no_number(learned):
-    state = learned("evolution", (K, R))
-    state["history"][0]["best"] = 1
-    header, rows = course_rows(of_state(state, SPACE, (K, R)))
+    search = learned("evolution", (K, R))
+    search.rounds[0]["best"] = 1
+    header, rows = course_rows(search.way((K, R)))
     assert header == ["steps", "scored", K, R, "diversity"]
     assert rows[0] == [2, 2, None, 20.0, 3.0]
 
 
-def test_a_state_without_rounds_is_told_by_what_was_scored(learned):
-    header, rows = course_rows(of_state(learned("evolution", (R,), history=[]), SPACE, (R,)))
-    assert header == ["scored", R] and rows == [[n, None] for n in (1, 2, 3, 4)]
-
-
-def test_a_random_search_is_told_by_its_records(tmp_path):
+def test_a_random_search_is_told_by_its_records(score_line, tmp_path):
     strategy = RandomSearch(SPACE, (R,), seed=0, count=3)
-    archs = strategy.ask()
-    strategy.restore({"done": True, "best": [0, 1, 1]})
-    records = [
-        {"mask": mask.tolist(), R: [value], "flags": {R: ["ok"]}, "seconds": 1.0}
-        for mask, value in zip(archs, (5.0, 7.0, 6.0), strict=True)
-    ]
+    archs = [SPACE.from_mask(mask) for mask in strategy.ask()]
+    values = (5.0, 7.0, 6.0)
+    strategy.tell([Score({R: np.array([value])}, {R: ["ok"]}) for value in values])
+    made = [score_line(SPACE.index(a), {R: v}) for a, v in zip(archs, values, strict=True)]
+    records = list(recorded(made, "run"))
     text = COURSES["random"](strategy, SPACE, (R,), tmp_path / "search.png", "T", records)
     header, _, *rows = lines(text)
     assert header == ["scored", "linear", "regions"]
@@ -82,7 +76,7 @@ def test_every_course_has_a_title(name):
 
 
 def test_rows_are_plain_numbers(learned):
-    _, rows = course_rows(of_state(learned("reinforce"), SPACE, METRICS))
+    _, rows = course_rows(learned("reinforce").way())
     assert not any(isinstance(value, np.generic) for row in rows for value in row)
 
 

@@ -7,8 +7,9 @@ from matplotlib.collections import PathCollection
 from tenas_jax import spaces
 from tenas_jax.errors import UserError
 from tenas_jax.report.picture import to_svg
-from tenas_jax.report.trajectory import Trajectory, of_records, of_state
+from tenas_jax.report.trajectory import Trajectory, of_records
 from tenas_jax.report.trajectory_plot import costs_picture, trajectory_picture
+from tenas_jax.scoring.recorder import recorded
 
 SPACE = spaces.get("nas_bench_201")
 K, R, E = METRICS = ("condition_number", "linear_regions", "kernel_regression")
@@ -19,8 +20,8 @@ LABELS = {
 }
 
 
-def picture_of(state, metrics=METRICS):
-    return trajectory_picture(of_state(state, SPACE, metrics), title="T")
+def picture_of(search, metrics=METRICS):
+    return trajectory_picture(search.way(metrics), title="T")
 
 
 def panels(picture):
@@ -109,7 +110,7 @@ def test_one_metric_is_drawn_by_the_order_of_scoring(learner, learned):
 
 
 def test_all_bad(learner, learned, check_texts):
-    values = {K: [None] * 4, R: [1.0, 2.0, 3.0, float("nan")], E: [None] * 4}
+    values = {K: [None] * 4, R: [1.0, 2.0, 3.0, None], E: [None] * 4}
     picture = picture_of(learned(learner, values=values))
     svg = to_svg(picture, "p")
     assert svg.count("nothing to show") == 3 and svg.count("0 shown · 4 bad, left out") == 3
@@ -117,10 +118,10 @@ def test_all_bad(learner, learned, check_texts):
 
 
 def test_an_answer_that_is_bad_is_a_gap(learned):
-    state = learned("evolution")
-    for entry, best in zip(state["history"], (0, 1, 3), strict=True):
+    search = learned("evolution")
+    for entry, best in zip(search.rounds, (0, 1, 3), strict=True):
         entry["best"] = best
-    axes = next(iter(panels(picture_of(state)).values()))
+    axes = next(iter(panels(picture_of(search)).values()))
     expected = [[400, 10], [np.nan, np.nan], [50, 25]]
     np.testing.assert_array_equal(axes.lines[0].get_xydata(), expected)
 
@@ -138,8 +139,7 @@ def test_many_are_one_image(learned, monkeypatch):
 
 
 def test_costs_are_drawn_below_the_metrics(learned, check_texts):
-    found = of_state(learned("nsga2", costs=True), SPACE, METRICS)
-    picture = costs_picture(found, title="T")
+    picture = costs_picture(learned("nsga2", costs=True).way(), title="T")
     axes = picture.figure.axes[:6]
     assert [a.get_xlabel() for a in axes] == ["parameters"] * 3 + ["multiply-adds"] * 3
     np.testing.assert_array_equal(dots(axes[1]), [[1e6, 10], [2e6, 20], [4e6, 30], [3e6, 25]])
@@ -147,11 +147,9 @@ def test_costs_are_drawn_below_the_metrics(learned, check_texts):
     check_texts(picture.figure)
 
 
-def test_records_without_answers(check_texts):
-    mask = SPACE.to_mask(SPACE.from_index(7)).tolist()
-    flags = {K: ["ok"], R: ["ok"]}
-    one = {"mask": mask, K: [2.0], R: [3.0], "flags": flags, "seconds": 1.0}
-    picture = trajectory_picture(of_records([one], SPACE, (K, R)), title="T")
+def test_records_without_answers(score_line, check_texts):
+    records = recorded([score_line(7, {K: 2.0, R: 3.0})], "run")
+    picture = trajectory_picture(of_records(records, SPACE, (K, R)), title="T")
     assert legend(picture) == ["architecture"]
     assert len(to_svg(picture, "p")) > 1000
     check_texts(picture.figure)
@@ -166,4 +164,4 @@ def test_what_cannot_be_drawn(learned):
         with pytest.raises(UserError, match="no architectures with values"):
             trajectory_picture(found, title="T")
     with pytest.raises(UserError, match="no architectures with values"):
-        costs_picture(of_state(learned("nsga2"), SPACE, METRICS), title="T")
+        costs_picture(learned("nsga2").way(), title="T")

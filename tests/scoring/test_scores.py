@@ -15,11 +15,23 @@ def test_a_record_gives_the_score_back():
         {"condition_number": ["ok", "singular"]},
         0.5,
     )
-    record = score.to_record()
-    assert record["condition_number"] == [1 / 3, None]
-    back = Score.from_record(record)
+    record = json.loads(json.dumps(score.to_record(), allow_nan=False))
+    own = {"values": [1 / 3, None], "flags": ["ok", "singular"]}
+    assert record == {"scores": {"condition_number": own}, "seconds": 0.5}
+    back = Score.from_record(record | {"arch": "beside"})
     np.testing.assert_array_equal(back.values["condition_number"], [1 / 3, np.nan])
     assert back.flags == score.flags and back.seconds == 0.5
+    assert score.bad == back.bad == 1
+
+
+@pytest.mark.parametrize("name", ["seconds", "flags", "scores", "values", "arch", "gradients", ""])
+def test_a_metric_may_have_any_name(name):
+    gradient = np.arange(6.0).reshape(1, 1, 2, 3)
+    score = Score({name: np.array([2.5]), "b": np.array([1.0])}, {name: ["ok"], "b": ["ok"]}, 0.5,
+                  {name: gradient})  # fmt: skip
+    back = Score.from_record(json.loads(json.dumps(score.to_record())))
+    assert back.values == score.values and back.flags == score.flags and back.seconds == 0.5
+    assert list(back.gradients) == [name] and (back.gradients[name] == gradient).all()
 
 
 def test_a_record_gives_gradients_back():
@@ -28,7 +40,8 @@ def test_a_record_gives_gradients_back():
     score = Score({"a": np.array([1.0, np.nan])}, {"a": ["ok", "singular"]}, 0.5, {"a": gradient})
     record = json.loads(json.dumps(score.to_record(), allow_nan=False))
     np.testing.assert_array_equal(Score.from_record(record).gradients["a"], gradient)
-    assert "gradients" not in Score({"a": np.array([1.0])}, {"a": ["ok"]}).to_record()
+    without = Score({"a": np.array([1.0])}, {"a": ["ok"]}).to_record()
+    assert "gradients" not in without["scores"]["a"]
 
 
 def test_the_mean_over_repeats_is_bad_if_one_is():
@@ -36,19 +49,28 @@ def test_the_mean_over_repeats_is_bad_if_one_is():
     assert score.mean("a") == 2.0 and np.isnan(score.mean("b"))
 
 
+def of(**score) -> dict:
+    return {"scores": {"a": score}, "seconds": 1.0}
+
+
 @pytest.mark.parametrize(
     "record",
     [
         {},
-        {"flags": {}, "seconds": 1.0},
-        {"flags": {"a": ["ok"]}, "seconds": 1.0},
-        {"flags": {"a": ["ok"]}, "seconds": 1.0, "a": []},
-        {"flags": {"a": ["ok"]}, "seconds": 1.0, "a": ["x"]},
-        {"flags": {"a": ["ok"]}, "seconds": 1.0, "a": 3.0},
-        {"flags": {"a": ["ok"]}, "a": [1.0]},
-        {"flags": 3, "seconds": 1.0},
-        {"flags": {"a": ["ok"]}, "seconds": 1.0, "a": [1.0], "gradients": {"a": [[1.0]]}},
-        {"flags": {"a": ["ok"]}, "seconds": 1.0, "a": [1.0], "gradients": {"b": [[[[1.0]]]]}},
+        {"scores": {}, "seconds": 1.0},
+        {"scores": {"a": {"values": [1.0], "flags": ["ok"]}}},
+        {"scores": 3, "seconds": 1.0},
+        {"scores": {"a": [1.0]}, "seconds": 1.0},
+        {"flags": {"a": ["ok"]}, "seconds": 1.0, "a": [1.0]},  # of the first format
+        of(flags=["ok"]),
+        of(values=[1.0]),
+        of(values=[], flags=[]),
+        of(values=[], flags=["ok"]),
+        of(values=["x"], flags=["ok"]),
+        of(values=3.0, flags=["ok"]),
+        of(values=[[1.0]], flags=["ok"]),
+        of(values=[1.0], flags=["ok"], gradients=[[1.0]]),
+        of(values=[1.0], flags=["ok"], gradients=[[[[1.0]]], [[[1.0]]]]),
     ],
 )
 def test_what_is_no_score_is_refused(record):

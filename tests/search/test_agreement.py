@@ -6,8 +6,8 @@ import pytest
 from tenas_jax import spaces
 from tenas_jax.errors import UserError
 from tenas_jax.runs.workdir import Workdir
-from tenas_jax.scoring.evaluator import Score
-from tenas_jax.search import Pruning
+from tenas_jax.scoring.scores import Score
+from tenas_jax.search import Pruning, search
 from tenas_jax.search.agreement import agreement, compared
 
 SPACE = spaces.get("nas_bench_201")
@@ -30,7 +30,7 @@ def test_tau_repeats_and_the_same_first():
 class Additive:
     """An evaluator whose log κ is linear in the weights: estimates rank as exact gains do."""
 
-    space, engine = SPACE, "none"
+    space, engine, key = SPACE, "none", staticmethod(SPACE.cache_key)
 
     def __init__(self):
         self.slopes = 0.1 * np.random.default_rng(0).normal(size=SPACE.mask_shape)
@@ -41,7 +41,7 @@ class Additive:
             weights = mask / np.maximum(mask.sum(-1, keepdims=True), 1)
             kappa = np.exp((self.slopes * weights).sum()) * np.array([1.0, 2.0])
             slopes = {KAPPA: np.stack([self.slopes] * 2)} if gradients else {}
-            yield i, str(i), Score({KAPPA: kappa}, {KAPPA: ["ok", "ok"]}, 0.5, slopes), True
+            yield i, self.key(mask), Score({KAPPA: kappa}, {KAPPA: ["ok", "ok"]}, 0.5, slopes), True
 
 
 @pytest.fixture
@@ -49,13 +49,7 @@ def finished(tmp_path):
     """A search by pruning, and its records."""
     evaluator, plan = Additive(), Pruning(SPACE, [KAPPA])
     with Workdir.open(tmp_path / "w", {"a": 1}) as work:
-        while not plan.done:
-            masks = plan.ask()
-            scores = [score for _, _, score, _ in evaluator.score(masks, plan.round)]
-            for mask, score in zip(masks, scores, strict=True):
-                work.append({"round": plan.round, "mask": mask.tolist(), **score.to_record()})
-            plan.tell(scores)
-        work.save_checkpoint(plan.state())
+        search(plan, evaluator, work)
     return evaluator, Workdir.read(tmp_path / "w")
 
 
@@ -74,6 +68,7 @@ def test_a_search_that_is_not_finished_or_no_pruning(finished, tmp_path):
     with Workdir.open(tmp_path / "other", {"a": 1}) as other:
         with pytest.raises(UserError, match="holds no finished search by pruning"):
             next(agreement(evaluator, other))
-        other.save_checkpoint({"done": True, "history": [{"round": 0, "best": 1}]})
+        other.save_checkpoint({"done": True})
+        other.append_round({"round": 0, "best": 1})
         with pytest.raises(UserError, match="holds no finished search by pruning"):
             next(agreement(evaluator, other))

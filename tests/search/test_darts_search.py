@@ -6,6 +6,7 @@ import pytest
 
 from tenas_jax import data, spaces
 from tenas_jax.report.search_result import write_result
+from tenas_jax.runs.listeners import Listener
 from tenas_jax.runs.workdir import Workdir
 from tenas_jax.scoring.evaluator import Evaluator
 from tenas_jax.scoring.presets import protocol
@@ -32,18 +33,21 @@ class Stopped(Exception):
     pass
 
 
-def stop_after(count):
-    """A `Progress` that ends the run when so many networks were scored in a round."""
+class StopAfter(Listener):
+    """Ends the run when so many networks were scored in a round."""
 
-    def progress(round_, scored, total):
-        if (round_, scored) == count:
+    def __init__(self, round_, scored):
+        self.last = f"round {round_}", scored
+
+    def on_progress(self, what, done, total):
+        if (what, done) == self.last:
             raise Stopped
-
-    return progress
 
 
 def scores(workdir):
-    return [(r["round"], r["key"], r["linear_regions"]) for r in workdir.records()]
+    return [
+        (r["round"], r["key"], r["scores"]["linear_regions"]["values"]) for r in workdir.records()
+    ]
 
 
 def test_a_search_ends_in_a_genotype_and_resumes_to_the_same(tmp_path, evaluator, capsys):
@@ -60,10 +64,12 @@ def test_a_search_ends_in_a_genotype_and_resumes_to_the_same(tmp_path, evaluator
     for stop in ((0, 100), (4, 2), (8, 1)):  # among operations, among edges, before the last state
         resumed = plan()
         with Workdir.open(tmp_path / "resumed", {}) as workdir, pytest.raises(Stopped):
-            search(resumed, evaluator, workdir, stop_after(stop))
+            search(resumed, evaluator, workdir, StopAfter(*stop))
     resumed = plan()
     with Workdir.open(tmp_path / "resumed", {}) as workdir:
         search(resumed, evaluator, workdir)
-        assert sorted(scores(workdir)) == sorted(wanted)
+        assert scores(workdir) == wanted
+    for name in ("rounds.jsonl", "checkpoint.json"):
+        assert (tmp_path / "resumed" / name).read_text() == (tmp_path / "whole" / name).read_text()
     np.testing.assert_array_equal(resumed.result, whole.result)
     assert resumed.history == whole.history

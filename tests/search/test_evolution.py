@@ -5,7 +5,7 @@ import pytest
 
 from tenas_jax.errors import UserError
 from tenas_jax.scoring.combining import combine
-from tenas_jax.scoring.evaluator import Score
+from tenas_jax.scoring.scores import Score
 
 from .toy import SPACES, Toy, build, run
 
@@ -28,7 +28,7 @@ def test_the_oldest_dies_and_the_best_of_the_tournament_has_a_child():
             best = [plan.scored.archs[plan._living[i]] for i in np.flatnonzero(sums == sums.max())]
             assert 1 in [(parent != arch).sum() for parent in best]
         plan.tell(toy(masks))
-        lives.append(plan.scored.archs[plan.scored.place(arch)].tobytes())
+        lives.append(plan.scored.archs[plan.scored.index(arch)].tobytes())
         living = [a.tobytes() for a in plan._population()]
         assert living == lives[-6:]
         assert plan.scored.archs[plan.history[-1]["best"]].tobytes() in living
@@ -47,7 +47,7 @@ def test_the_answer_is_of_the_population_at_the_end():
     assert not np.array_equal(plan.result, first)
     best_of_all = plan.scored.archs[plan.scored.best("rank_sum")]
     np.testing.assert_array_equal(best_of_all, first)
-    assert plan.scored.place(plan.result) in plan._living
+    assert plan.scored.index(plan.result) in plan._living
 
 
 def test_a_small_tournament_is_drawn_from_the_population():

@@ -7,8 +7,9 @@ import pytest
 
 from tenas_jax.errors import UserError
 from tenas_jax.networks.as_vit.shapes import parameters
-from tenas_jax.scoring.evaluator import Score
+from tenas_jax.scoring.scores import Score
 from tenas_jax.search.growth import Growth, choose
+from tenas_jax.search.strategy import Past
 from tenas_jax.spaces.as_vit.grown import AsVitSizes
 from tenas_jax.spaces.as_vit.sizes import Sizes
 
@@ -100,10 +101,12 @@ def test_a_saved_state_goes_on_alike():
     whole = growth()
     tell(whole, best=3)
     half = growth()
-    half.restore(json.loads(json.dumps(whole.state())))
+    state, rounds = json.loads(json.dumps([whole.state(), whole.history]))
+    half.restore(state, Past(rounds))
     for strategy in (whole, half):
         tell(strategy, best=1)
     assert half.state() == whole.state() and half.round == 2
+    assert half.history == whole.history and "history" not in half.state()
     np.testing.assert_array_equal(half.ask(), whole.ask())
 
 
@@ -129,7 +132,7 @@ def test_a_bad_score_ranks_last():
     strategy = growth()
     strategy.tell([score(np.nan, 1.0) for _ in strategy.ask()])
     assert strategy.history[0]["condition_number"] is None
-    json.dumps(strategy.state(), allow_nan=False)
+    json.dumps([strategy.state(), strategy.history], allow_nan=False)
 
 
 @pytest.mark.parametrize(

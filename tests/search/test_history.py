@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from tenas_jax import spaces
-from tenas_jax.scoring.evaluator import Score
-from tenas_jax.search.history import History, diversity
+from tenas_jax.scoring.recorder import recorded
+from tenas_jax.scoring.scores import Score
+from tenas_jax.search.learner import History, diversity
 
 SPACE = spaces.get("nas_bench_201")
 METRICS = ("condition_number", "linear_regions")
@@ -22,8 +23,8 @@ def score(kappa, regions):
 def filled(rows):
     history = History(SPACE, METRICS)
     archs = [SPACE.from_index(2604 * (i + 1) + 7 * i) for i in range(len(rows))]
-    places = [history.add(arch, score(*row)) for arch, row in zip(archs, rows, strict=True)]
-    assert places == list(range(len(rows)))
+    indices = [history.add(arch, score(*row)) for arch, row in zip(archs, rows, strict=True)]
+    assert indices == list(range(len(rows)))
     return history
 
 
@@ -33,9 +34,9 @@ def test_equal_forms_count_once():
         SPACE.parse("|nor_conv_3x3~0|+|skip_connect~0|none~1|+|none~0|nor_conv_3x3~1|none~2|"),
         SPACE.parse("|nor_conv_3x3~0|+|nor_conv_1x1~0|none~1|+|none~0|nor_conv_3x3~1|none~2|"),
     ]
-    assert history.place(twins[0]) is None
+    assert history.index(twins[0]) is None
     assert [history.add(twin, score(2.0, 3)) for twin in twins] == [0, 0]
-    assert len(history) == 1 and history.place(twins[1]) == 0
+    assert len(history) == 1 and history.index(twins[1]) == 0
     np.testing.assert_array_equal(history.archs[0], twins[0])
 
 
@@ -50,23 +51,19 @@ def test_the_best_of_all_and_of_some():
     assert bad.best("rank_sum") == 2
 
 
-def test_incumbents_are_the_best_of_the_first_ones():
-    rows = [(9.0, 1), (5.0, 5), (7.0, 3), (1.0, 9), (3.0, 7)]
-    history = filled(rows)
-    found = history.incumbents("rank_sum")
-    assert [scored for scored, _ in found] == [1, 2, 4]
-    for scored, arch in found:
-        best = filled(rows[:scored])
-        np.testing.assert_array_equal(arch, best.archs[best.best("rank_sum")])
-
-
-def test_it_comes_back_from_its_state():
-    history = filled([(9.0, 5), (np.nan, 7), (2.0, 1)])
-    again = History(SPACE, METRICS)
-    again.restore(json.loads(json.dumps(history.state(), allow_nan=False)))
-    assert again.state() == history.state()
-    assert [again.place(arch) for arch in history.archs] == [0, 1, 2]
-    np.testing.assert_array_equal(again.values["condition_number"], [9.0, np.nan, 2.0])
+def test_it_comes_back_from_records():
+    rows = [(9.0, 5), (np.nan, 7), (2.0, 1)]
+    history, again = filled(rows), History(SPACE, METRICS)
+    lines = [
+        {"arch": "", "encoding": SPACE.to_mask(arch).tolist(), "draw": 0, "key": str(i),
+         **score(*row).to_record()}
+        for i, (arch, row) in enumerate(zip(history.archs, rows, strict=True))
+    ]  # fmt: skip
+    lines.append({**lines[0], "key": "of its own", **score(1.0, 1).to_record()})  # an equal form
+    again.add_records(recorded(json.loads(json.dumps(lines, allow_nan=False)), "memory"))
+    np.testing.assert_array_equal(again.archs, history.archs)
+    assert json.dumps(again.values) == json.dumps(history.values)
+    assert [again.index(arch) for arch in history.archs] == [0, 1, 2]
 
 
 @pytest.mark.parametrize("space", ["nas_bench_201", "darts"])

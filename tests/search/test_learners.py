@@ -11,7 +11,7 @@ from tenas_jax.search import STRATEGIES, Learner, options_of
 from tenas_jax.search.learner import STALLED
 from tenas_jax.search.strategy import request_of
 
-from .toy import METRICS, SPACES, Toy, build, run
+from .toy import METRICS, SPACES, Memory, Toy, build, run
 
 # strategy -> options of a small search
 SMALL = {
@@ -64,19 +64,50 @@ def test_to_its_end(name, space, batch):
 @by_space
 @pytest.mark.parametrize("batch", [1, 4])
 def test_resumed_before_every_round_it_ends_the_same(name, space, batch):
-    options = {"batch": batch, **SMALL[name]}
-    whole = run(build(name, space, **options), Toy(SPACES[space]))
+    check_resuming(name, space, {"batch": batch, **SMALL[name]})
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [("reinforce", {"reward": "rank"}), ("nsga2", {"costs": ("parameters", "multiply_adds")})],
+)
+def test_resumed_with_what_grows_with_the_search(counted_once, name, options):
+    check_resuming(name, "nas_bench_201", {"batch": 3, **SMALL[name], **options})
+
+
+def check_resuming(name, space, options):
+    whole = run(build(name, space, **options), Toy(SPACES[space], bad=(2, 5)))
     again = lambda: build(name, space, **options)  # noqa: E731
-    resumed = run(again(), Toy(SPACES[space]), again)
+    resumed = run(again(), Toy(SPACES[space], bad=(2, 5)), again)
     assert json.dumps(resumed.state()) == json.dumps(whole.state())
+    assert json.dumps(resumed.history) == json.dumps(whole.history)
     np.testing.assert_array_equal(resumed.result, whole.result)
+    np.testing.assert_array_equal(resumed.scored.archs, whole.scored.archs)
+    assert json.dumps(resumed.scored.values) == json.dumps(whole.scored.values)
+
+
+@by_name
+@pytest.mark.parametrize("options", [{}, {"reward": "rank"}, {"costs": ("parameters",)}])
+def test_the_state_does_not_grow_with_the_rounds(name, options):
+    """Of 200 rounds it is as long as of 50, but for the digits of numbers and a longer front."""
+    if not set(options) <= set(options_of(name)):
+        return
+    small = {**SMALL[name], "steps": 190, **options}
+    plan, toy, lengths = build(name, **small), Toy(SPACES["nas_bench_201"]), []
+    while not plan.done:
+        plan.tell(toy(plan.ask()))
+        lengths.append(len(json.dumps(plan.state())))
+    assert len(lengths) >= 190 and len(plan.scored) > 90
+    # Recent proposals are kept up to 64, and of local search the neighbours still to look at.
+    assert max(lengths) < 1.3 * max(lengths[64:120]) and max(lengths) < 8000
+    assert len(json.dumps(plan.history)) > 2.5 * max(lengths)
 
 
 @by_name
 def test_the_seed_decides(name):
     space = SPACES["nas_bench_201"]
     archs = [
-        run(build(name, seed=seed, **SMALL[name]), Toy(space)).state()["archs"]
+        np.array(run(build(name, seed=seed, **SMALL[name]), Toy(space)).scored.archs).tolist()
         for seed in (0, 0, 1)
     ]
     assert archs[0] == archs[1] != archs[2]
@@ -106,6 +137,7 @@ def test_what_a_round_s_entry_says(name):
         kappas = [score.mean("condition_number") for score in toy(masks)]
         assert entry["condition_number"] == pytest.approx(np.mean(kappas))
         assert 0 <= entry["best"] < toy.scored and 0 <= entry["diversity"] <= 6
+        assert entry["proposals"] == [plan.scored.index(space.from_mask(m)) for m in masks]
     best = plan.scored.archs[plan.history[-1]["best"]]
     np.testing.assert_array_equal(best, plan.result)
 
@@ -130,17 +162,18 @@ def test_it_proposes_better_ones_than_chance(name, seed):
 
 @by_name
 def test_a_state_stays_as_it_was_given(name):
-    plan, toy = build(name, **SMALL[name]), Toy(SPACES["nas_bench_201"])
+    toy = Toy(SPACES["nas_bench_201"])
+    plan, memory = build(name, **SMALL[name]), Memory(toy.space)
     for _ in range(12):
-        plan.tell(toy(plan.ask()))
-    state = plan.state()
-    written = json.dumps(state)
+        memory.tell(plan, toy(plan.ask()))
+    state, past = plan.state(), memory.past(plan)
+    written = json.dumps([state, past.rounds])
     again = build(name, **SMALL[name])
-    again.restore(state)
+    again.restore(state, past)
     for search in (plan, again):
         for _ in range(5):
             search.tell(toy(search.ask()))
-        assert json.dumps(state) == written
+        assert json.dumps([state, past.rounds]) == written
 
 
 class Few:
@@ -178,7 +211,7 @@ def test_a_search_for_new_ones_ends_where_there_are_none(monkeypatch):
     monkeypatch.setattr(plan, "_propose", lambda rng, n: [one] * n)
     run(plan, Toy(space), most=STALLED + 10)
     assert len(plan.scored) == 1 and plan.steps == STALLED + 1
-    assert plan.state()["own"]["stalled"] is True
+    assert plan.state()["stalled"] == STALLED
     np.testing.assert_array_equal(plan.result, one)
 
 
@@ -213,8 +246,10 @@ def test_combinations_that_are_none(name):
 
 @by_name
 def test_a_damaged_state_is_none(name):
-    plan = run(build(name, **SMALL[name]), Toy(SPACES["nas_bench_201"]))
-    state = plan.state()
-    state["values"]["condition_number"] = state["values"]["condition_number"][:-1]
-    with pytest.raises(ValueError, match="not one value an architecture"):
-        build(name, **SMALL[name]).restore(state)
+    toy, plan = Toy(SPACES["nas_bench_201"]), build(name, **SMALL[name])
+    memory = Memory(toy.space)
+    while not plan.done:
+        memory.tell(plan, toy(plan.ask()))
+    memory.lines.popitem()
+    with pytest.raises(ValueError, match="the records are not those of the rounds"):
+        memory.resumed(plan, build(name, **SMALL[name]))

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tenas_jax.scoring.evaluator import Score
+from tenas_jax.scoring.scores import Score
 
 from .toy import SPACES, build
 

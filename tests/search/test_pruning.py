@@ -1,7 +1,6 @@
 """Pruning: ranks by hand, ties, bad kernels, and that a state says all."""
 
 import dataclasses
-import json
 
 import numpy as np
 import pytest
@@ -11,10 +10,12 @@ from hypothesis import strategies as st
 from tenas_jax import spaces
 from tenas_jax.errors import UserError
 from tenas_jax.scoring.combining import dense_ranks, round_significant
-from tenas_jax.scoring.evaluator import Score
 from tenas_jax.scoring.presets import protocol
+from tenas_jax.scoring.scores import Score
 from tenas_jax.search import STRATEGIES, Pruning, strategy
 from tenas_jax.search.strategy import request_of
+
+from .toy import Memory
 
 SPACE = spaces.get("nas_bench_201")
 BOTH = ("condition_number", "linear_regions")
@@ -140,13 +141,13 @@ def test_several_a_round_leave_one():
 
 def test_a_state_says_all():
     scores = by_weights(np.random.default_rng(1).random((1, 6, 5)))
-    plan, copy = Pruning(SPACE, BOTH), Pruning(SPACE, BOTH)
+    plan, memory = Pruning(SPACE, BOTH), Memory(SPACE)
     while not plan.done:
-        plan.tell(scores(plan.ask()))
-        copy = Pruning(SPACE, BOTH)
-        copy.restore(json.loads(json.dumps(plan.state())))
-        assert copy.state() == plan.state()
+        memory.tell(plan, scores(plan.ask()))
+        copy = memory.resumed(plan, Pruning(SPACE, BOTH))
+        assert copy.state() == plan.state() and copy.history == plan.history
         assert copy.round == plan.round and copy.done == plan.done
+    assert set(plan.state()) == {"round", "done", "mask"}
     np.testing.assert_array_equal(copy.result, plan.result)
 
 
@@ -171,16 +172,15 @@ def test_every_strategy_searches_and_resumes():
     """The common test of all strategies: asks masks, ends, and its state restores it."""
     scores = by_weights(np.random.default_rng(2).random((1, 6, 5)))
     for name in STRATEGIES:
-        plan = strategy(name, SPACE, protocol("reference"))
+        plan, memory = strategy(name, SPACE, protocol("reference")), Memory(SPACE)
         while not plan.done:
-            found = scores(plan.ask())
+            told = scores(plan.ask())
             if request_of(plan).gradients:
                 slopes = {"condition_number": np.ones((1, 1, 6, 5))}
-                found = [dataclasses.replace(score, gradients=slopes) for score in found]
-            plan.tell(found)
+                told = [dataclasses.replace(score, gradients=slopes) for score in told]
+            memory.tell(plan, told)
         assert plan.result.shape == (1, 6)
-        again = strategy(name, SPACE, protocol("reference"))
-        again.restore(json.loads(json.dumps(plan.state())))
+        again = memory.resumed(plan, strategy(name, SPACE, protocol("reference")))
         np.testing.assert_array_equal(again.result, plan.result)
 
 

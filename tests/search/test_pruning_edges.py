@@ -1,15 +1,15 @@
 """Pruning of edges, where a space keeps some of those that enter a node, and within a budget."""
 
-import json
-
 import numpy as np
 import pytest
 
 from tenas_jax import spaces
 from tenas_jax.errors import UserError
-from tenas_jax.scoring.evaluator import Score
+from tenas_jax.scoring.scores import Score
 from tenas_jax.search import Budget, Pruning
 from tenas_jax.search import budget as budgets
+
+from .toy import Memory
 
 SPACE, NB201 = spaces.get("darts"), spaces.get("nas_bench_201")
 KAPPA = "condition_number"
@@ -79,12 +79,11 @@ def test_a_node_is_pruned_in_what_is_left_of_those_before():
 
 def test_a_state_says_all_between_the_edges():
     scores = by_weights(np.random.default_rng(2).random((2, 14, 8)))
-    plan = Pruning(SPACE, [KAPPA], per_round=3)
+    plan, memory = Pruning(SPACE, [KAPPA], per_round=3), Memory(SPACE)
     while not plan.done:
-        plan.tell(scores(plan.ask()))
-        copy = Pruning(SPACE, [KAPPA], per_round=3)
-        copy.restore(json.loads(json.dumps(plan.state())))
-        assert copy.state() == plan.state()
+        memory.tell(plan, scores(plan.ask()))
+        copy = memory.resumed(plan, Pruning(SPACE, [KAPPA], per_round=3))
+        assert copy.state() == plan.state() and copy.history == plan.history
     np.testing.assert_array_equal(copy.result, plan.result)
 
 

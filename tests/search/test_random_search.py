@@ -1,15 +1,16 @@
 """Random search: what it asks, and that it takes the best of that."""
 
-import json
-
 import numpy as np
 import pytest
 
 from tenas_jax import spaces
 from tenas_jax.errors import UserError
-from tenas_jax.scoring.evaluator import Score
 from tenas_jax.scoring.presets import protocol
+from tenas_jax.scoring.scores import Score
 from tenas_jax.search import Budget, strategy
+from tenas_jax.search.strategy import Past
+
+from .toy import Memory
 
 SPACE = spaces.get("nas_bench_201")
 METRICS = ("condition_number", "linear_regions")
@@ -71,15 +72,20 @@ def test_another_combination():
 
 
 def test_it_resumes_from_its_state():
-    plan, again = search_of(5), search_of(5)
-    assert again.state() == {"done": False, "best": []}
-    again.restore(json.loads(json.dumps(plan.state())))
+    plan, again, memory = search_of(5), search_of(5), Memory(SPACE)
+    assert again.state() == {"done": False}
+    again.restore(plan.state(), Past())
     assert not again.done
-    plan.tell(scores_of([9.0, 5.0, 7.0, 1.0, 3.0], [1, 5, 3, 9, 7]))
-    again.restore(json.loads(json.dumps(plan.state())))
+    memory.tell(plan, scores_of([9.0, 5.0, np.nan, 1.0, 3.0], [1, 5, 3, 9, 7]))
+    again = memory.resumed(plan, search_of(5))
     np.testing.assert_array_equal(again.result, plan.result)
-    with pytest.raises(ValueError, match="no such architecture among 5"):
-        again.restore({"best": [5]})
+    assert again.state() == plan.state() == {"done": True}
+    for (n, arch), (m, other) in zip(again.incumbents, plan.incumbents, strict=True):
+        assert n == m
+        np.testing.assert_array_equal(arch, other)
+    memory.lines.popitem()
+    with pytest.raises(KeyError):
+        memory.resumed(plan, search_of(5))
 
 
 @pytest.mark.parametrize("count", [0, -1, 1.5, True, "3"])
@@ -149,8 +155,8 @@ def test_what_is_measured_is_drawn_when_it_is_asked():
     masks = plan.ask()
     asked = budget.asked
     np.testing.assert_array_equal(masks, search_of(5, budget=Counted(1)).ask())
-    plan.tell(scores_of([9.0, 5.0, 7.0, 1.0, 3.0], [1, 5, 3, 9, 7]))
+    memory = Memory(SPACE)
+    memory.tell(plan, scores_of([9.0, 5.0, 7.0, 1.0, 3.0], [1, 5, 3, 9, 7]))
     assert plan.result is not None and budget.asked == asked
-    again = search_of(5, budget=Counted(1, measures=True))
-    again.restore(json.loads(json.dumps(plan.state())))
+    again = memory.resumed(plan, search_of(5, budget=Counted(1, measures=True)))
     np.testing.assert_array_equal(again.result, plan.result)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tenas_jax.errors import UserError
-from tenas_jax.scoring.evaluator import Score
+from tenas_jax.scoring.scores import Score
 from tenas_jax.search import policy
 
 from .toy import METRICS, SPACES, Toy, build, run

@@ -1,11 +1,9 @@
 """Rewards by hand."""
 
-import json
-
 import numpy as np
 import pytest
 
-from tenas_jax.search.reward import REWARDS, WINDOW, Change, Rank
+from tenas_jax.search.reinforce import REWARDS, WINDOW, Change, Rank
 
 METRICS = ("condition_number", "linear_regions")
 
@@ -51,7 +49,7 @@ def test_a_bad_value_is_the_worst_so_far():
     assert found == pytest.approx([0, 1, -1], rel=1e-5)
 
 
-def test_places_among_all_so_far():
+def test_ranks_among_all_so_far():
     found = rewards(Rank(METRICS, "rank_sum"), [(5.0, 5), (4.0, 6), (6.0, 1), (4.5, 5.5), (4.0, 6)])
     # The first has no other; then the best, the worst, the second of four, equal with the best.
     assert found == pytest.approx([0, 0.5, -0.5, 2 / 3 - 0.5, 3.5 / 4 - 0.5])
@@ -63,10 +61,8 @@ def test_resumed_it_goes_on_the_same(name):
     rows = [(float(a), float(b)) for a, b in rng.normal(size=(30, 2))]
     rows[4] = rows[17] = (np.nan, 2.0)
     whole = rewards(REWARDS[name](METRICS, "rank_sum"), rows)
-    reward, found = REWARDS[name](METRICS, "rank_sum"), []
-    for row in rows:
+    for told in range(len(rows)):
         again = REWARDS[name](METRICS, "rank_sum")
-        again.restore(json.loads(json.dumps(reward.state(), allow_nan=False)))
-        reward = again
-        found += rewards(reward, [row])
-    assert found == whole and all(np.isfinite(found))
+        again.recall(dict(zip(METRICS, row, strict=True)) for row in rows[:told])
+        assert rewards(again, rows[told:]) == whole[told:]
+    assert all(np.isfinite(whole))

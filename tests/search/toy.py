@@ -1,13 +1,15 @@
-"""Made-up scores for strategies: known, quick, and the same for equal forms."""
+"""Made-up scores for strategies: known, quick, the same for equal forms; and a run in memory."""
 
 import json
 
 import numpy as np
 
 from tenas_jax import spaces
-from tenas_jax.scoring.evaluator import Score
 from tenas_jax.scoring.presets import protocol
+from tenas_jax.scoring.recorder import recorded
+from tenas_jax.scoring.scores import Score
 from tenas_jax.search import strategy
+from tenas_jax.search.strategy import Past, request_of
 
 METRICS = ("condition_number", "linear_regions", "kernel_regression")
 SPACES = {name: spaces.get(name) for name in ("nas_bench_201", "darts")}
@@ -53,14 +55,47 @@ def build(name, space="nas_bench_201", seed=0, metrics=METRICS, budget=None, **o
     return strategy(name, SPACES[space], settings, seed=seed, budget=budget, **options)
 
 
-def run(plan, scores, again=None, most=2000):
+def as_read(value):
+    """A value as a file gives it back."""
+    return json.loads(json.dumps(value, allow_nan=False))
+
+
+class Memory:
+    """What a run would have recorded of a plan."""
+
+    def __init__(self, space):
+        self.space, self.lines = space, {}
+
+    def tell(self, plan, scores):
+        """Records the scores of what the plan asks, and tells it them."""
+        request = request_of(plan)
+        for mask, score in zip(plan.ask(), scores, strict=True):
+            key = self.space.cache_key(mask)
+            line = {"arch": self.space.describe(mask), "encoding": mask.tolist(), "key": key,
+                    "draw": request.draw, "round": plan.round, **score.to_record()}  # fmt: skip
+            self.lines.setdefault((request.draw, request.metrics, key), line)
+        plan.tell(scores)
+
+    def past(self, plan):
+        """What the plan is restored by, with its state."""
+        records = list(recorded(as_read(list(self.lines.values())), "memory"))
+        return Past(as_read(list(getattr(plan, "history", ()))), records, self.space.cache_key)
+
+    def resumed(self, plan, fresh):
+        """A fresh plan in the plan's state."""
+        fresh.restore(as_read(plan.state()), self.past(plan))
+        return fresh
+
+
+def run(plan, scores, again=None, most=2000, memory=None):
     """Runs a search to its end; `again` makes a fresh strategy, by which it resumes each round."""
+    memory = memory or Memory(scores.space if again else None)
     for _ in range(most):
         if plan.done:
             return plan
-        if again is not None:
-            state = json.loads(json.dumps(plan.state(), allow_nan=False))
-            plan = again()
-            plan.restore(state)
-        plan.tell(scores(plan.ask()))
+        if again is None:
+            plan.tell(scores(plan.ask()))
+            continue
+        plan = memory.resumed(plan, again())
+        memory.tell(plan, scores(plan.ask()))
     raise AssertionError("the search does not end")

@@ -7,10 +7,10 @@ import pytest
 
 from tenas_jax.data import Images
 from tenas_jax.networks.nas_bench_201 import trained as nas_bench_201
+from tenas_jax.runs.listeners import Listener
 from tenas_jax.runs.workdir import Workdir
 from tenas_jax.train import Card, Recipe
 from tenas_jax.train.checkpoints import FOLDER, Checkpoints
-from tenas_jax.train.hooks import Hooks
 from tenas_jax.train.loop import Training
 
 ARCH = "|skip_connect~0|+|none~0|skip_connect~1|+|skip_connect~0|none~1|nor_conv_1x1~2|"
@@ -110,17 +110,40 @@ def training(one_stage, quick_compilation, card, recipe, train_images, test_imag
     return Training(card, recipe, train_images, test_images, seed=3, devices=jax.devices()[:1])
 
 
+class Heard(Listener):
+    """Calls a function with what it hears of progress, and keeps the epochs that it hears of."""
+
+    def __init__(self, progress):
+        self.epochs, self._progress = [], progress
+
+    def on_progress(self, what, done, total):
+        number = int(what.removeprefix("epoch "))
+        if self._progress is not None:
+            self._progress(number, done, total)
+
+    def on_epoch(self, record, epochs):
+        self.epochs.append((record["epoch"], epochs))
+
+
 @pytest.fixture(scope="session")
 def run_in():
-    """`(training, folder, **hooks) -> (weights, evaluation, records)`: runs or resumes it."""
+    """`(training, folder, progress=None, **options) -> (weights, evaluation, records)`.
 
-    def run(training, folder, **hooks):
+    Runs or resumes it; `progress` is called with the epoch, the steps done, and of how many.
+    """
+
+    def run(training, folder, progress=None, **options):
+        heard = Heard(progress)
         with (
             Workdir.open(folder, {}) as workdir,
             Checkpoints(folder / FOLDER, training.card) as checkpoints,
         ):
-            state, evaluation = training.run(workdir, checkpoints, Hooks(**hooks))
-            return jax.tree.map(np.asarray, state), evaluation, workdir.records()
+            known = [record.get("epoch") for record in workdir.records()]
+            state, evaluation = training.run(workdir, checkpoints, heard, **options)
+            records = workdir.records()
+        new = [record["epoch"] for record in records if record["epoch"] not in known]
+        assert heard.epochs == [(epoch, training.recipe.epochs) for epoch in new]
+        return jax.tree.map(np.asarray, state), evaluation, records
 
     return run
 

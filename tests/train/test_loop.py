@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from tenas_jax.errors import UserError
+from tenas_jax.runs.workdir import Workdir
 from tenas_jax.train.checkpoints import FOLDER, Checkpoints
 from tenas_jax.train.loop import Training
 from tenas_jax.train.step import GOOD
@@ -137,7 +138,7 @@ def test_a_test_loss_that_is_not_finite_stops_it_and_drops_those_weights(
 
 @pytest.mark.parametrize("line", ['{"epoch": "a", "seconds": 1}', '{"e": 1}', '{"epoch": 1}'])
 def test_records_that_are_no_trainings_are_refused(training, run_in, tmp_path, line):
-    tmp_path.joinpath("config.json").write_text("{}")
+    Workdir.open(tmp_path, {}).close()
     tmp_path.joinpath("records.jsonl").write_text(line + "\n")
     with pytest.raises(UserError, match="record 1 is damaged"):
         run_in(training, tmp_path)

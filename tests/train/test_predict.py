@@ -124,6 +124,13 @@ def test_a_damaged_dtype_is_one_line(card, tmp_path, dtype):
         Predictor(path)
 
 
+def test_a_training_of_the_first_format_is_one_line(card, tmp_path):
+    path = trained(tmp_path / "run", card)
+    (path / "environment.json").write_text('{"starts": []}')
+    with pytest.raises(UserError, match="is of format 1, which tenas_jax 0.1.0 reads"):
+        Predictor(path)
+
+
 def test_what_holds_no_training(card, biased, tmp_path):
     with Workdir.open(tmp_path / "search", {"strategy": "pruning"}):
         pass

@@ -130,7 +130,7 @@ def _how(found: Mapping) -> str:
 
 
 def _seconds(run: Run) -> float | None:
-    return sum(record.get("seconds") or 0 for record in run.records) if run.records else None
+    return sum(record.score.seconds for record in run.scores) if run.records else None
 
 
 def _pairs(run: Run) -> list:

@@ -16,7 +16,7 @@ from tenas_jax.report.page.blocks import (
     table,
 )
 from tenas_jax.report.page.run import Facts, Run, unfinished
-from tenas_jax.report.page.search_page import is_bad, metrics_of, scoring_seconds
+from tenas_jax.report.page.search_page import bad_networks, metrics_of, scoring_seconds
 from tenas_jax.report.page.words import STRATEGIES, duration, plural, show, words
 from tenas_jax.search.growth_task import STRATEGY
 
@@ -43,7 +43,7 @@ def facts(run: Run) -> Facts:
 
 def sections(run: Run) -> list[Section]:
     """What the page shows of it."""
-    history = (run.checkpoint or {}).get("history") or []
+    history = run.rounds
     family = history if run.result is None else run.found["family"]
     metrics = metrics_of(run)
     shown = [Section("Result", _result(run, metrics))]
@@ -67,7 +67,7 @@ def _result(run: Run, metrics: Sequence[str]) -> list[Block]:
         pairs = [
             *how,
             ("networks scored", cell(len(run.records))),
-            ("of them bad", cell(sum(map(is_bad, run.records)))),
+            ("of them bad", cell(bad_networks(run))),
             ("scoring", cell(duration(scoring_seconds(run)))),
         ]
         return [Note(f"This growth is {unfinished(run)}."), KeyNumbers(pairs)]

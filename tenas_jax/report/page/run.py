@@ -1,5 +1,6 @@
 """What a workdir says of its run, read and never written."""
 
+import functools
 import os
 import pathlib
 from collections.abc import Mapping
@@ -9,9 +10,9 @@ from tenas_jax.errors import UserError
 from tenas_jax.report.page.words import plural
 from tenas_jax.runs.json_lines import ASIDE
 from tenas_jax.runs.json_values import read_object
-from tenas_jax.runs.workdir import RECORDS, Workdir
-
-RESULT = "result.json"
+from tenas_jax.runs.layout import RECORDS, RESULT
+from tenas_jax.runs.workdir import Workdir
+from tenas_jax.scoring.recorder import Recorded, recorded
 
 
 @dataclass(frozen=True)
@@ -23,8 +24,9 @@ class Run:
         name: what the page calls it.
         config: what it was asked to do.
         result: what `result.json` holds; None if it is not finished.
-        checkpoint: the strategy's state; None where there is none.
+        checkpoint: of a search; None where there is none.
         records: in the order in which they were made.
+        rounds: what a search's strategy tells of each.
         starts: the environment of each start.
         cut: what was lost of the records, in words; empty if nothing was.
     """
@@ -35,6 +37,7 @@ class Run:
     result: dict | None
     checkpoint: dict | None
     records: list[dict]
+    rounds: list[dict]
     starts: list[dict]
     cut: str
 
@@ -42,6 +45,11 @@ class Run:
     def command(self) -> str | None:
         """The command that made it, where result or config names it."""
         return (self.result or {}).get("command") or self.config.get("command")
+
+    @functools.cached_property
+    def scores(self) -> list[Recorded]:
+        """The records of a run that scores; `UserError` where one is damaged."""
+        return list(recorded(self.records, self.path))
 
     @property
     def found(self) -> dict:
@@ -105,6 +113,7 @@ def read_run(path: str | os.PathLike, name: str) -> Run:
         read_object(work.path / RESULT),
         work.load_checkpoint(),
         records,
+        work.rounds(),
         work.environment(),
         cut,
     )

@@ -23,7 +23,6 @@ from tenas_jax.report.page.space_plot import supernet_space
 from tenas_jax.report.page.words import STRATEGIES, duration, show, words
 from tenas_jax.report.path_plot import path_picture
 from tenas_jax.report.pruning_plot import pruning_picture
-from tenas_jax.scoring.scores import Score
 from tenas_jax.search.growth_task import STRATEGY as GROWTH
 from tenas_jax.spaces import Space
 
@@ -50,7 +49,7 @@ def facts(run: Run) -> Facts:
 def sections(run: Run) -> list[Section]:
     """What the page shows of it."""
     space = spaces.get(run.config["space"])
-    history = [e for e in (run.checkpoint or {}).get("history") or [] if "mask" in e]
+    history = [entry for entry in run.rounds if "mask" in entry]
     shown = [Section("Result", _result(run))]
     if history:
         shown.append(Section("Course", _course(run, space, history)))
@@ -63,21 +62,21 @@ def sections(run: Run) -> list[Section]:
 
 def metrics_of(run: Run) -> list[str]:
     """The metrics that the records have values of; a record may have some of them alone."""
-    found = {name: None for record in run.records for name in record["flags"]}
+    found = {name: None for record in run.scores for name in record.score.values}
     asked = [name for name in run.config.get("metrics") or () if name in found]
     return list(dict.fromkeys([*asked, *found]))
 
 
 def scoring_seconds(run: Run) -> float:
     """What scoring took so far."""
-    return sum(record["seconds"] for record in run.records)
+    return sum(record.score.seconds for record in run.scores)
 
 
 def _result(run: Run) -> list[Block]:
     name, found = run.config["strategy"], run.result
     how = ("strategy", cell(STRATEGIES.get(name, words(name))))
     if found is None:
-        bad = sum(map(is_bad, run.records))
+        bad = bad_networks(run)
         pairs = [how, ("networks scored", cell(len(run.records))), ("of them bad", cell(bad))]
         pairs.append(("scoring", cell(duration(scoring_seconds(run)))))
         return [Note(f"This search is {unfinished(run)}."), KeyNumbers(pairs)]
@@ -141,15 +140,14 @@ def _scored(run: Run, space: Space, history: list[Mapping]) -> Table:
     metrics = metrics_of(run)
     wholes = dict(enumerate(entry["mask"] for entry in history))  # by the draw of each round
     rows = []
-    for number, record in enumerate(run.records[:MOST_ROWS], 1):
-        score = Score.from_record(record)
+    for number, record in enumerate(run.scores[:MOST_ROWS], 1):
+        score = record.score
         flags = dict.fromkeys(flag for flags in score.flags.values() for flag in flags)
-        whole = wholes.get(record.get("draw", record.get("round")))
-        text = difference(space, record["mask"], whole)
+        text = difference(space, record.encoding, wholes.get(record.draw))
         rows.append(
             (
                 number,
-                record.get("round"),
+                record.round,
                 *(cell(score.mean(name) if name in score.values else None) for name in metrics),
                 ", ".join(flag for flag in flags if flag != "ok") or None,
                 code(text),
@@ -162,6 +160,6 @@ def _scored(run: Run, space: Space, history: list[Mapping]) -> Table:
     return table(header, rows, "Every network that was scored.", note)
 
 
-def is_bad(record: Mapping) -> bool:
-    """Whether a value of a record is flagged."""
-    return any(flag != "ok" for flags in record["flags"].values() for flag in flags)
+def bad_networks(run: Run) -> int:
+    """Counts the scored networks that have a flagged value."""
+    return sum(record.score.bad > 0 for record in run.scores)

@@ -6,7 +6,7 @@ from tenas_jax.report.page.blocks import Block, Figure, Table, code, table
 from tenas_jax.report.page.run import Run
 from tenas_jax.report.page.space_plot import trajectory_space
 from tenas_jax.report.page.words import plural, words
-from tenas_jax.report.trajectory import Trajectory, has_trajectory, of_records, of_state
+from tenas_jax.report.trajectory import Trajectory, has_trajectory, of_records, of_rounds
 from tenas_jax.report.trajectory_course import course_rows
 from tenas_jax.report.trajectory_plot import costs_picture, trajectory_picture
 from tenas_jax.spaces import Space
@@ -15,16 +15,16 @@ BY_RECORDS = ("random",)  # strategies of which the records are all that is know
 
 
 def trajectory_of(run: Run, space: Space, metrics: Sequence[str]) -> Trajectory | None:
-    """What a run has seen; None where it scores no single architectures, or fewer than two.
+    """Says what a run has seen; None where it scores no single architectures, or fewer than two.
 
     Raises:
-        UserError: its state does not fit itself.
+        UserError: what is recorded does not fit itself.
     """
-    state = run.checkpoint or {}
-    if has_trajectory(state):
-        found = of_state(state, space, [name for name in metrics if name in state["values"]])
+    if has_trajectory(run.rounds):
+        own = (run.checkpoint or {}).get("state", {}).get("own", {})
+        found = of_rounds(run.scores, run.rounds, space, metrics, own.get("front", ()))
     elif run.config["strategy"] in BY_RECORDS:
-        found = of_records(run.records, space, metrics, (run.result or {}).get("incumbents") or ())
+        found = of_records(run.scores, space, metrics, (run.result or {}).get("incumbents") or ())
     else:
         return None
     return found if len(found.archs) > 1 and found.metrics else None

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from tenas_jax import spaces
+from tenas_jax.runs.layout import FORMAT
 
 from .growth_files import growth
 
@@ -36,22 +37,27 @@ STUDY = {
 }  # fmt: skip
 
 
-def write(folder: Path, config: dict, result: dict | None, records=(), **files) -> Path:
+def write(folder: Path, config: dict, result: dict | None, records=(), rounds=(), **files) -> Path:
     """A workdir."""
     folder.mkdir(parents=True)
-    named = {"config": config, "environment": {"starts": [START]}, "result": result, **files}
+    environment = {"format": FORMAT, "starts": [START]}
+    named = {"config": config, "environment": environment, "result": result, **files}
     for name, value in named.items():
         if value is not None:
             (folder / f"{name}.json").write_text(json.dumps(value))
-    (folder / "records.jsonl").write_text("".join(json.dumps(r) + "\n" for r in records))
+    for name, lines in (("records", records), ("rounds", rounds)):
+        (folder / f"{name}.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     return folder
 
 
 def score(mask, round_: int, kappa, regions) -> dict:
     """A record of a search: κ may be None, a bad kernel."""
-    flags = {"condition_number": ["singular" if kappa is None else "ok"], "linear_regions": ["ok"]}
-    values = {"condition_number": [kappa], "linear_regions": [regions]}
-    return {"round": round_, "mask": mask.tolist(), **values, "flags": flags, "seconds": 0.5}
+    scores = {
+        "condition_number": {"values": [kappa], "flags": ["singular" if kappa is None else "ok"]},
+        "linear_regions": {"values": [regions], "flags": ["ok"]},
+    }
+    where = {"round": round_, "arch": "", "encoding": mask.tolist(), "draw": round_, "key": ""}
+    return {**where, "scores": scores, "seconds": 0.5}
 
 
 def write_search(folder: Path, done: bool = True, **changes) -> Path:
@@ -86,8 +92,7 @@ def write_search(folder: Path, done: bool = True, **changes) -> Path:
     }  # fmt: skip
     if not done:
         history, records = history[:2], records[:3]
-    state = {"round": len(history), "history": history}
-    return write(folder, SEARCH, result if done else None, records, checkpoint=state)
+    return write(folder, SEARCH, result if done else None, records, history, checkpoint={})
 
 
 def study_row(name: str, column: str, tau: float | None, n: int) -> dict:
@@ -107,7 +112,8 @@ def write_correlate(folder: Path, done: bool = True, count: int = 12, **changes)
     space, rng = spaces.get("nas_bench_201"), np.random.default_rng(0)
     archs = [space.to_string(space.from_index(i)) for i in space.sample_numbers(rng, count)]
     config = {**STUDY, **{name: value for name, value in changes.items() if name in STUDY}}
-    records = [{"arch": arch, "seconds": 0.25} for arch in archs]
+    mask = space.supernet()
+    records = [{**score(mask, 0, 1.0, 2.0), "arch": arch, "seconds": 0.25} for arch in archs]
     columns, found = ("cifar10_test", "cifar100_test"), ("condition_number", "rank_sum")
     taus = dict(
         zip([(s, c) for c in columns for s in found], (0.4, 0.6123, None, 0.5), strict=True)
@@ -202,8 +208,8 @@ def write_compare(folder: Path, done: bool = True, **changes) -> Path:
 
 def write_grow(folder: Path, done: bool = True, **changes) -> Path:
     """A growth of two steps by κ and length distortion."""
-    config, result, records, state = growth(done, changes)
-    return write(folder, config, result, records, checkpoint=state)
+    config, result, records, rounds = growth(done, changes)
+    return write(folder, config, result, records, rounds, checkpoint={})
 
 
 MAKERS = {

@@ -7,8 +7,8 @@ GROW = {
 }  # fmt: skip
 
 
-def growth(done: bool, changes: dict) -> tuple[dict, dict | None, list[dict], dict]:
-    """Config, result with changes, records, and state of two steps; the first has a bad candidate.
+def growth(done: bool, changes: dict) -> tuple[dict, dict | None, list[dict], list[dict]]:
+    """Config, result with changes, records, and rounds of two steps; one has a bad candidate.
 
     Not done it has made one step, and has no result.
     """
@@ -28,11 +28,13 @@ def growth(done: bool, changes: dict) -> tuple[dict, dict | None, list[dict], di
                {**last, "chosen": 0, "candidates": [last]}]  # fmt: skip
     records = [
         {
-            "round": round_, "seconds": 0.5, "key": c["string"], "description": c["string"],
-            "mask": [[[n] for n in c["sizes"]]], "condition_number": [c["condition_number"]],
-            "length_distortion": [c["length_distortion"]],
-            "flags": {"condition_number": ["singular" if c is bad else "ok"],
-                      "length_distortion": ["ok"]},
+            "round": round_, "seconds": 0.5, "key": c["string"], "arch": c["string"],
+            "encoding": [[[n] for n in c["sizes"]]], "draw": round_,
+            "scores": {
+                "condition_number": {"values": [c["condition_number"]],
+                                     "flags": ["singular" if c is bad else "ok"]},
+                "length_distortion": {"values": [c["length_distortion"]], "flags": ["ok"]},
+            },
         }
         for round_, c in ((0, first), (0, bad), (1, last))
     ]  # fmt: skip
@@ -45,7 +47,6 @@ def growth(done: bool, changes: dict) -> tuple[dict, dict | None, list[dict], di
         "scoring_seconds": 125.0, "compile_seconds": 3.0, "run_seconds": 1.0, "bad_kernels": 1,
         "incumbents": [], **changes,
     }  # fmt: skip
-    state = {"round": 2, "done": done, "sizes": [[2, 1, 1, 2], 10], "history": history}
     if not done:
-        state, records = {**state, "round": 1, "history": history[:1]}, records[:2]
-    return GROW, result if done else None, records, state
+        history, records = history[:1], records[:2]
+    return GROW, result if done else None, records, history

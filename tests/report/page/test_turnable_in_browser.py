@@ -32,16 +32,14 @@ def address(makers, tmp_path_factory) -> str:
     place = tmp_path_factory.mktemp("turnable")
     folders = [makers["search"](place / name, kernel_regression=0.5) for name in ("a", "b")]
     for folder in folders:
-        state = json.loads((folder / "checkpoint.json").read_text())
-        for i, entry in enumerate(state["history"]):
-            entry["kernel_regression"] = 0.9 - i / 10
-        (folder / "checkpoint.json").write_text(json.dumps(state))
-        lines = (folder / "records.jsonl").read_text().splitlines()
-        records = [json.loads(line) for line in lines]
-        for record in records:
-            record["kernel_regression"] = [0.5]
-            record["flags"]["kernel_regression"] = ["ok"]
-        (folder / "records.jsonl").write_text("".join(json.dumps(r) + "\n" for r in records))
+        for name in ("rounds.jsonl", "records.jsonl"):
+            lines = [json.loads(line) for line in (folder / name).read_text().splitlines()]
+            for i, line in enumerate(lines):
+                if "scores" in line:
+                    line["scores"]["kernel_regression"] = {"values": [0.5], "flags": ["ok"]}
+                else:
+                    line["kernel_regression"] = 0.9 - i / 10
+            (folder / name).write_text("".join(json.dumps(line) + "\n" for line in lines))
     write_page([str(folder) for folder in folders], place / "page.html")
     return (place / "page.html").as_uri()
 

@@ -41,7 +41,7 @@ def spoil_workdir(folder: pathlib.Path) -> None:
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps({**config, "data": EVIL, EVIL: [EVIL]}))
     start = {"device_kind": EVIL, "jax": EVIL, "git_commit": EVIL, "platform": EVIL}
-    (folder / "environment.json").write_text(json.dumps({"starts": [start]}))
+    (folder / "environment.json").write_text(json.dumps({"format": 2, "starts": [start]}))
     if (folder / "scores.csv").exists():
         quoted = EVIL.replace('"', '""')
         first, *lines = (folder / "scores.csv").read_text().splitlines()

@@ -71,7 +71,7 @@ def test_a_growth_that_goes_on(makers, show, tmp_path):
 
 def test_a_growth_that_has_not_made_a_step(makers, show, tmp_path):
     folder = makers["grow"](tmp_path / "run", done=False)
-    (folder / "checkpoint.json").unlink()
+    (folder / "rounds.jsonl").unlink()
     page = show(folder)
     assert numbers(page)["networks scored"] == "2"
     assert not page.all("svg") and "The family" not in page.text
@@ -101,15 +101,14 @@ def search_of_topologies(makers, folder):
     config = json.loads((folder / "config.json").read_text())
     config |= {"space": "as_vit", "strategy": "random"}
     lines = (folder / "records.jsonl").read_text().splitlines()[:3]
-    rng, flags = np.random.default_rng(0), {"condition_number": ["ok"], "linear_regions": ["ok"]}
-    archs = [SPACE.parse(TOPOLOGY), *SPACE.sample(rng, 2)]
+    archs = [SPACE.parse(TOPOLOGY), *SPACE.sample(np.random.default_rng(0), 2)]
+    good = {"condition_number": {"values": [50.0], "flags": ["ok"]}}
     records = [
-        {**json.loads(line), "condition_number": [50.0], "flags": flags,
-         "mask": SPACE.to_mask(arch).tolist()}
-        for line, arch in zip(lines, archs, strict=True)
-    ]  # fmt: skip
+        {**line, "scores": line["scores"] | good, "encoding": SPACE.to_mask(arch).tolist()}
+        for line, arch in zip(map(json.loads, lines), archs, strict=True)
+    ]
     (folder / "config.json").write_text(json.dumps(config))
-    (folder / "checkpoint.json").write_text("{}")
+    (folder / "rounds.jsonl").unlink()
     (folder / "records.jsonl").write_text("".join(json.dumps(r) + "\n" for r in records))
     return folder
 

@@ -64,7 +64,7 @@ def test_a_random_search_has_no_rounds(makers, show, tmp_path):
     folder = makers["search"](tmp_path / "run")
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps({**config, "strategy": "random"}))
-    (folder / "checkpoint.json").write_text("{}")
+    (folder / "rounds.jsonl").unlink()
     page = show(folder)
     assert "random search" in numbers(page)["strategy"]
     assert pictures(page) == 1

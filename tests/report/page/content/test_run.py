@@ -30,7 +30,7 @@ def test_each_kind_is_known_by_what_lies_there(kind, done, makers, tmp_path):
 def test_a_cut_last_line_is_left_out_and_said(makers, show, tmp_path):
     folder = makers["search"](tmp_path / "run", done=False)
     with (folder / "records.jsonl").open("a") as file:
-        file.write('{"round": 1, "mas')
+        file.write('{"round": 1, "enc')
     before = (folder / "records.jsonl").read_bytes()
     text = show(folder).text
     assert "The last line of records.jsonl is cut short and was left out." in text
@@ -50,6 +50,23 @@ def test_a_folder_without_a_run_is_refused(tmp_path):
         read_run(tmp_path, "x")
     with pytest.raises(UserError, match="holds no run"):
         read_run(tmp_path / "missing", "x")
+
+
+def test_a_run_of_the_first_format_is_refused_in_one_line(makers, tmp_path):
+    folder = makers["search"](tmp_path / "run")
+    (folder / "environment.json").write_text('{"starts": []}')
+    with pytest.raises(UserError, match="is of format 1, which tenas_jax 0.1.0 reads; this"):
+        read_run(folder, "x")
+
+
+@pytest.mark.parametrize("done", [True, False])
+def test_a_damaged_record_is_named(makers, show, tmp_path, done):
+    folder = makers["search"](tmp_path / "run", done=done)
+    lines = (folder / "records.jsonl").read_text().splitlines()
+    lines[1] = lines[1].replace('"scores"', '"score"')
+    (folder / "records.jsonl").write_text("\n".join(lines) + "\n")
+    with pytest.raises(UserError, match=f"{folder}/records.jsonl, line 2: a record is not a whole"):
+        show(folder)
 
 
 def test_an_unknown_kind_is_refused_with_the_valid_ones(tmp_path):

@@ -2,7 +2,6 @@
 
 import json
 
-import numpy as np
 import pytest
 
 from tenas_jax import spaces
@@ -17,11 +16,9 @@ WORDS_OF = {K: "condition number κ", R: "linear regions", E: "kernel regression
 LAST = "|none~0|+|none~0|nor_conv_1x1~1|+|nor_conv_1x1~0|none~1|none~2|"
 
 
-def record(state: dict, at: int) -> dict:
-    values = {name: [column[at]] for name, column in state["values"].items()}
-    flags = {name: ["singular" if v[0] is None else "ok"] for name, v in values.items()}
-    mask = SPACE.to_mask(np.array(state["archs"][at], np.int8)).tolist()
-    return {"round": at, "draw": 0, "mask": mask, **values, "flags": flags, "seconds": 0.5}
+def lines(folder, name: str, values: list[dict]) -> None:
+    """Writes a file of lines into a workdir."""
+    (folder / name).write_text("".join(json.dumps(value) + "\n" for value in values))
 
 
 @pytest.fixture
@@ -29,13 +26,14 @@ def write(makers, learned):
     """A function that writes the workdir of a learning search."""
 
     def write(folder, strategy: str, metrics=METRICS, done: bool = True, **changes):
-        state = learned(strategy, metrics, costs=strategy == "nsga2", **changes)
+        search = learned(strategy, metrics, costs=strategy == "nsga2", **changes)
         makers["search"](folder, done=done, **{name: 1.5 for name in metrics})
         config = json.loads((folder / "config.json").read_text()) | {"strategy": strategy}
-        records = [record(state, at) for at in range(4)]
         (folder / "config.json").write_text(json.dumps(config))
-        (folder / "checkpoint.json").write_text(json.dumps(state))
-        (folder / "records.jsonl").write_text("".join(json.dumps(r) + "\n" for r in records))
+        state = {"own": {"front": search.front} if search.front else {}}
+        (folder / "checkpoint.json").write_text(json.dumps({"state": state}))
+        lines(folder, "records.jsonl", search.lines)
+        lines(folder, "rounds.jsonl", search.rounds)
         return folder
 
     return write
@@ -72,7 +70,7 @@ def test_a_learning_search(learner, write, show, tmp_path, small):
     # The cell and the way; of a Pareto front also the metrics against the costs.
     assert pictures(page) == 2 + (learner == "nsga2")
     assert page.table("Every network")[2][2:] == ["–", "20", "–", "singular", SPACE.to_string(
-        SPACE.from_index(7))]  # fmt: skip
+        SPACE.from_index(25))]  # fmt: skip
     assert STRATEGIES[learner] in page.text and WORDS[learner] in page.text
 
 
@@ -101,11 +99,13 @@ def test_a_search_that_goes_on_is_shown_as_far_as_it_is(learner, write, show, tm
     assert len(page.table("The answer so far")) == 4 and len(plots(page)) == 1
 
 
-def test_a_state_without_rounds(write, show, tmp_path, small):
-    page = show(write(tmp_path / "run", "evolution", history=[]))
-    assert pictures(page) == 2 and "The answer so far" not in page.text
-    [plot] = plots(page)
-    assert [trace["name"] for trace in plot["data"]] == ["architecture"]
+def test_a_search_that_has_not_ended_a_round(write, show, tmp_path, small):
+    folder = write(tmp_path / "run", "evolution", done=False)
+    (folder / "rounds.jsonl").unlink()
+    (folder / "checkpoint.json").unlink()
+    page = show(folder)
+    assert pictures(page) == 0 and "The answer so far" not in page.text
+    assert len(page.table("Every network")) == 5
 
 
 def test_all_bad(learner, write, show, tmp_path, small):
@@ -123,15 +123,18 @@ def test_one_metric(learner, write, show, tmp_path):
 
 
 def test_a_state_that_does_not_fit_is_a_mistake_of_one_line(write, show, tmp_path):
+    folder = write(tmp_path / "run", "nsga2")
+    (folder / "checkpoint.json").write_text('{"state": {"own": {"front": [9]}}}')
     with pytest.raises(UserError, match="no architecture 9 among 4"):
-        show(write(tmp_path / "run", "nsga2", own={"front": [9]}))
+        show(folder)
 
 
 def test_a_random_search_is_shown_by_its_records(write, show, tmp_path, small):
     folder = write(tmp_path / "run", "evolution")
     config = json.loads((folder / "config.json").read_text()) | {"strategy": "random"}
     (folder / "config.json").write_text(json.dumps(config))
-    (folder / "checkpoint.json").write_text(json.dumps({"done": True, "best": [0, 0, 0, 3]}))
+    (folder / "checkpoint.json").write_text(json.dumps({"state": {"done": True}}))
+    (folder / "rounds.jsonl").unlink()
     result = json.loads((folder / "result.json").read_text())
     first = SPACE.to_string(SPACE.from_index(0))
     result["incumbents"] = [[1, first], [4, LAST]]

@@ -8,14 +8,13 @@ from tenas_jax import spaces
 from tenas_jax.report.page import space_plot
 from tenas_jax.report.page.space_plot import plotly_script, supernet_space, trajectory_space
 from tenas_jax.report.page.words import STRATEGIES
-from tenas_jax.report.trajectory import of_state
 
 SPACE = spaces.get("nas_bench_201")
 K, R, E = METRICS = ("condition_number", "linear_regions", "kernel_regression")
 
 
 def test_texts_of_marks_are_no_markup_and_lines_are_short(learned):
-    found = of_state(learned("evolution"), SPACE, METRICS)
+    found = learned("evolution").way()
     found.archs[0] = "<b>&" + "x" * 130
     text = trajectory_space(found, "C").traces[0]["text"][0]
     assert text.startswith("&lt;b&gt;&amp;" + "x" * 56 + "<br>" + "x" * 60 + "<br>")
@@ -52,20 +51,19 @@ def test_the_path_of_a_supernet_is_turned_too():
 
 def spread_over_rounds(folder, strategy: str) -> None:
     """Makes a pruning one by `strategy`: three metrics, of which a record has some alone."""
-    state = json.loads((folder / "checkpoint.json").read_text())
-    for i, entry in enumerate(state["history"]):
+    rounds = [json.loads(line) for line in (folder / "rounds.jsonl").read_text().splitlines()]
+    for i, entry in enumerate(rounds):
         entry |= {"round": 2 * i + 1, E: 0.9 - i / 10}
-    (folder / "checkpoint.json").write_text(json.dumps(state))
+    (folder / "rounds.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rounds))
     config = json.loads((folder / "config.json").read_text()) | {"strategy": strategy}
     (folder / "config.json").write_text(json.dumps(config))
     records = [json.loads(line) for line in (folder / "records.jsonl").read_text().splitlines()]
     found = []
     for record in records:
-        draw = record["round"]
-        base = {"mask": record["mask"], "seconds": 0.5, "draw": draw}
-        exact = {R: record[R], "flags": {R: ["ok"]}, "round": 2 * draw + 1}
-        estimated = {K: record[K], E: [0.5], "flags": {K: record["flags"][K], E: ["ok"]}}
-        found += [{**base, **estimated, "round": 2 * draw}, {**base, **exact}]
+        draw, scores = record["round"], record["scores"]
+        estimated = {K: scores[K], E: {"values": [0.5], "flags": ["ok"]}}
+        found.append({**record, "scores": estimated, "round": 2 * draw})
+        found.append({**record, "scores": {R: scores[R]}, "round": 2 * draw + 1})
     (folder / "records.jsonl").write_text("".join(json.dumps(r) + "\n" for r in found))
 
 
