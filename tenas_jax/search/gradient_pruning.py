@@ -53,10 +53,10 @@ class GradientPruning(Pruning):
             UserError: as of `Pruning`; or no metric has a derivative in the mask.
         """
         super().__init__(space, metrics, **options)
-        self._estimated = tuple(n for n in self.metrics if metric(n).gradient is not None)
+        self._estimated = tuple(n for n in self.metrics if metric(n).mask_gradient is not None)
         self._exact = tuple(n for n in self.metrics if n not in self._estimated)
         if not self._estimated:
-            valid = ", ".join(name for name, m in METRICS.items() if m.gradient is not None)
+            valid = ", ".join(name for name, m in METRICS.items() if m.mask_gradient is not None)
             raise UserError(
                 f"gradient_pruning needs a metric with a derivative in the mask ({valid}), "
                 f"not only {', '.join(self.metrics)}"

@@ -15,18 +15,19 @@ from tenas_jax.runs.workdir import Workdir
 from tenas_jax.scoring.evaluator import Evaluator
 from tenas_jax.scoring.presets import protocol
 
-pytestmark = pytest.mark.usefixtures("small_network", "quick_compilation")
+pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 SPACE = spaces.get("nas_bench_201")
 NUMBERS = [12345, 7812, 3000, 8888]  # the third has a singular kernel
 ARCHS = [SPACE.to_string(SPACE.from_index(i)) for i in NUMBERS]
-SETTINGS = protocol("reference", batch_size=4, repeats=2, patches=8)
+REGIONS = {"linear_regions": {"batch_size": 8}}
+SETTINGS = protocol("reference", batch_size=4, repeats=2, network="testing", options=REGIONS)
 PIXELS = np.random.default_rng(0).integers(0, 256, (8, 8, 8, 3), np.uint8)
 IMAGES = Images(PIXELS, np.arange(8) % 2, 2)
 
 
 @pytest.fixture(scope="module")
-def evaluator(small_network, quick_compilation):
+def evaluator(quick_compilation):
     one = jax.devices()[:1]
     return Evaluator(SPACE, IMAGES, SETTINGS, seed=0, devices=one, share_equal=False)
 

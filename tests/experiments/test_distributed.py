@@ -28,7 +28,7 @@ def start(commands, tiny, place):
             f"--config.data={tiny}",
             "--config.batch_size=4",
             "--config.repeats=1",
-            "--config.patches=40",
+            "--config.options.linear_regions.batch_size=40",
             "--config.cpu_devices=1",
             *more,
             dies_after=dies_after,

@@ -14,7 +14,7 @@ TINY = (
     "--config.size=32",
     "--config.batch_size=2",
     "--config.repeats=1",
-    "--config.curve_points=3",
+    "--config.options.length_distortion.curve_points=3",
 )
 METRICS = ("condition_number", "length_distortion")
 
@@ -110,7 +110,7 @@ def test_a_growth_of_what_was_found(search, grow, place):
         (["--config.size=16"], "stage 4 has no token"),
         (["--config.strategy=pruning"], "strategy is 'pruning'; a growth has 'growth'"),
         (["--config.space=darts"], "space is 'darts'; a growth has 'as_vit'"),
-        (["--config.metrics=linear_regions"], "linear_regions needs a network 'thin'"),
+        (["--config.metrics=linear_regions"], "as_vit has no network 'patch'"),
         (["--from_search=nowhere"], "nowhere holds no run"),
     ],
 )
@@ -128,10 +128,10 @@ def test_growth_mistakes(commands, tiny, tmp_path, own, words):
     [
         (["--config.strategy=pruning"], "as_vit has no supernet to prune"),
         (["--config.strategy=gradient_pruning"], "as_vit has no supernet to prune"),
-        (["--config.metrics=linear_regions"], "linear_regions needs a network 'thin'"),
+        (["--config.metrics=linear_regions"], "as_vit has no network 'patch'"),
         (["--config.size=48"], "sides that are multiples of 32"),
         (["--config.strategy_options.window=1"], "window is 1; valid: whole numbers from 2"),
-        (["--config.curve_points=1"], "curve_points must be at least 2"),
+        (["--config.options.length_distortion.curve_points=1"], "curve_points must be at least 2"),
     ],
 )
 def test_search_mistakes(commands, tiny, tmp_path, own, words):

@@ -29,7 +29,7 @@ def arguments_of(workdir, tiny, published, seeds) -> list[str]:
         f"--seeds={seeds}",
         f"--config.data={tiny}",
         "--config.batch_size=4",
-        "--config.patches=8",
+        "--config.options.linear_regions.batch_size=8",
         "--config.repeats=1",
         "--config.strategy_options.per_round=3",
         f"--config.benchmark_table={published}",

@@ -9,7 +9,11 @@ from pathlib import Path
 
 import pytest
 
-TINY = ("--config.batch_size=4", "--config.repeats=1", "--config.patches=40")
+TINY = (
+    "--config.batch_size=4",
+    "--config.repeats=1",
+    "--config.options.linear_regions.batch_size=40",
+)
 REGIONS = "--config.metrics=('linear_regions',)"
 # That they are written changes nothing else, so the other tests of a run may have them too.
 EVENTS = f"--config.tensorboard={importlib.util.find_spec('tensorboardX') is not None}"
@@ -229,5 +233,9 @@ def test_the_result_names_its_preset(search, place):
 def test_where_things_lie_does_not_make_another_run(search, whole):
     again = search("whole", "--config.cpu_devices=1", "--config.data_dir=x")
     assert again.returncode == 0, again.stderr
-    for change in ("--config.batch_size=5", "--config.patches=41", "--config.data=photos"):
+    for change in (
+        "--config.batch_size=5",
+        "--config.options.linear_regions.batch_size=41",
+        "--config.data=photos",
+    ):
         assert change.partition("=")[0].removeprefix("--config.") in search("whole", change).mistake

@@ -13,7 +13,11 @@ from tenas_jax.search import STRATEGIES, options_of
 
 SPACE = spaces.get("nas_bench_201")
 METRICS = ("condition_number", "linear_regions", "kernel_regression")
-TINY = ("--config.batch_size=4", "--config.repeats=1", "--config.patches=40")
+TINY = (
+    "--config.batch_size=4",
+    "--config.repeats=1",
+    "--config.options.linear_regions.batch_size=40",
+)
 # strategy -> options, and at how many records it is killed
 SMALL = {
     "pruning": ({"per_round": 3}, 12),
@@ -88,9 +92,17 @@ def test_to_its_end_and_killed_and_resumed(search, place, strategy):
         ("reinforce", "strategy_options.learning_rate=-1.0", "learning_rate is -1.0"),
         ("nsga2", "strategy_options.costs=('flops',)", "unknown cost 'flops'"),
         ("pruning", "strategy_options.steps=5", "unknown option of strategy pruning 'steps'"),
-        ("reinforce", "ridge=-0.5", "ridge must be a finite number from 0, not -0.5"),
-        ("reinforce", "regression_weights=cell", "unknown regression_weights 'cell'"),
-        ("reinforce", "batch_size=20", "32 images, not the 40 of a batch and a validation batch"),
+        (
+            "reinforce",
+            "options.kernel_regression.ridge=-0.5",
+            "ridge must be a finite number from 0, not -0.5",
+        ),
+        (
+            "reinforce",
+            "options.kernel_regression.regression_weights=cell",
+            "unknown regression_weights 'cell'",
+        ),
+        ("reinforce", "batch_size=20", "32 examples, not the 40 of a batch and a held-out batch"),
     ],
 )
 def test_mistakes_are_told_before_anything_is_scored(search, place, strategy, option, words):

@@ -14,7 +14,10 @@ from tenas_jax.search import search, strategy
 
 SPACE = spaces.get("darts")
 # Without the kernel, whose program takes long to compile: golden values cover it.
-PROTOCOL = protocol("reference", metrics=("linear_regions",), patches=30, batch_size=4, repeats=1)
+REGIONS = {"linear_regions": {"batch_size": 30}}
+PROTOCOL = protocol(
+    "reference", metrics=("linear_regions",), batch_size=4, repeats=1, options=REGIONS
+)
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 

@@ -42,7 +42,7 @@ class Linear:
         slopes = {
             name: np.stack([self.slopes[name]] * REPEATS)
             for name in wanted
-            if gradients and METRICS[name].gradient is not None
+            if gradients and METRICS[name].mask_gradient is not None
         }
         return Score(values, {name: ["ok"] * REPEATS for name in wanted}, 0.1, slopes)
 
@@ -86,7 +86,7 @@ def test_estimates_are_exact_where_logarithms_are_linear(space, metrics):
             without[tuple(candidate["operation"])] = 0
             for name in metrics:
                 change = (scores.slopes[name] * (weights_of(without) - weights_of(mask))).sum()
-                if METRICS[name].gradient is None:  # scored exactly; all of these are to be high
+                if METRICS[name].mask_gradient is None:  # scored exactly; all of these are to be high
                     assert candidate["gains"][name] == pytest.approx(np.expm1(change))
                 else:
                     assert candidate["gains"][name] == pytest.approx(-change)

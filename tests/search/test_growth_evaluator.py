@@ -31,7 +31,9 @@ def test_programs_are_made_for_rounded_sizes():
 
 
 def test_scores_do_not_depend_on_what_else_is_scored():
-    protocol = presets.protocol("as_vit", batch_size=2, repeats=1, curve_points=3)
+    protocol = presets.protocol(
+        "as_vit", batch_size=2, repeats=1, options={"length_distortion": {"curve_points": 3}}
+    )
     evaluator = SizesEvaluator(SPACE, data(), protocol, seed=0)
     asked = [Sizes((1, 2, 1, 1), 4), Sizes((2, 1, 1, 1), 4), Sizes((1, 2, 1, 1), 5)]
     masks = [SPACE.to_mask(sizes) for sizes in asked]
@@ -50,7 +52,7 @@ def test_images_that_do_not_fit_are_refused_at_once():
     protocol = presets.protocol("as_vit", batch_size=2)
     with pytest.raises(UserError, match="too small: stage 4 has no token"):
         SizesEvaluator(SPACE, data(16), protocol, seed=0)
-    with pytest.raises(UserError, match="linear_regions needs a network 'thin'"):
+    with pytest.raises(UserError, match="linear_regions: as_vit_sizes has no network 'patch'"):
         SizesEvaluator(
             SPACE, data(), presets.protocol("as_vit", metrics=("linear_regions",)), seed=0
         )

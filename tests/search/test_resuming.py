@@ -124,7 +124,7 @@ class Drawn:
             bad = [n == 0 and name == METRICS[0] for n in rng.integers(6, size=2)]
             values[name] = np.where(bad, np.nan, rng.random(2))
             flags[name] = ["singular" if b else "ok" for b in bad]
-            if gradients and metric(name).gradient is not None:
+            if gradients and metric(name).mask_gradient is not None:
                 slopes[name] = rng.normal(size=(2, *SPACE.mask_shape))
         return Score(values, flags, 0.25, slopes)
 
