@@ -6,12 +6,28 @@ import os
 from collections.abc import Callable
 
 from tenas_jax.data import arrays, folders, photos, tfds
-from tenas_jax.data.batches import batch, patches, resize
+from tenas_jax.data.batches import batch, patches
+from tenas_jax.data.dataset import Batch, Dataset, cross_entropy
 from tenas_jax.data.image_file import read_image
 from tenas_jax.data.images import Images
+from tenas_jax.data.resizing import resize
+from tenas_jax.data.tokens import Tokens
 from tenas_jax.errors import UserError
 
-__all__ = ["ALIASES", "SOURCES", "Images", "batch", "load", "patches", "read_image", "resize"]
+__all__ = [
+    "ALIASES",
+    "SOURCES",
+    "Batch",
+    "Dataset",
+    "Images",
+    "Tokens",
+    "batch",
+    "cross_entropy",
+    "load",
+    "patches",
+    "read_image",
+    "resize",
+]
 
 
 def _photos(split: str, *, data_dir=None, size=None, limit=None) -> Images:

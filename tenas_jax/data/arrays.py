@@ -6,7 +6,8 @@ import zipfile
 
 import numpy as np
 
-from tenas_jax.data.images import Images, positive
+from tenas_jax.data.dataset import positive
+from tenas_jax.data.images import Images
 from tenas_jax.data.resizing import resize_raw
 from tenas_jax.errors import UserError
 

@@ -1,12 +1,14 @@
 """Random batches of images, and of the tiny patches that linear regions are counted on."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
-from tenas_jax.data.images import Images, positive
-from tenas_jax.data.resizing import resize
+from tenas_jax.data.dataset import choose, choose_others, positive
 from tenas_jax.errors import UserError
 
-__all__ = ["batch", "batch_and_validation", "patches", "resize"]
+if TYPE_CHECKING:
+    from tenas_jax.data.images import Images
 
 PAD = 4  # pixels of zeros on each side before a random crop, as is usual for CIFAR
 
@@ -21,7 +23,7 @@ def _augment(raw: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def _crop(images: np.ndarray, rng: np.random.Generator, height: int, width: int) -> np.ndarray:
-    """A random [height, width] window of each image, every place equally likely."""
+    """A random [height, width] window of each image, every position equally likely."""
     count = len(images)
     top = rng.integers(images.shape[1] - height + 1, size=count)
     left = rng.integers(images.shape[2] - width + 1, size=count)
@@ -31,7 +33,7 @@ def _crop(images: np.ndarray, rng: np.random.Generator, height: int, width: int)
 
 
 def batch(
-    images: Images, n: int, rng: np.random.Generator, *, augment: bool = True
+    images: "Images", n: int, rng: np.random.Generator, *, augment: bool = True
 ) -> tuple[np.ndarray, np.ndarray]:
     """`n` distinct examples: normalised float32 [n, H, W, C] and labels int64 [n].
 
@@ -40,39 +42,25 @@ def batch(
     deviation of all of `images`, so the padding becomes -mean / std. The same `rng` state picks
     the same examples with and without it. Raises `UserError` if `n` exceeds their number.
     """
-    chosen = _choose(images, n, rng)
+    chosen = choose(images, n, rng)
     return _examples(images, chosen, rng if augment else None)
 
 
 def batch_and_validation(
-    images: Images, n: int, rng: np.random.Generator, *, augment: bool = True
+    images: "Images", n: int, rng: np.random.Generator, *, augment: bool = True
 ) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
     """What `batch` gives, and `n` further examples, none of them in it, which are not augmented.
 
     The first is the one that `batch` draws from the same state of `rng`. Raises `UserError` if
     there are fewer than 2 `n` examples.
     """
-    if 2 * positive("the batch size", n) > len(images):
-        raise UserError(
-            f"{images.name} has {len(images)} examples, not the {2 * n} of a batch and a "
-            "validation batch"
-        )
-    chosen = _choose(images, n, rng)
+    chosen = choose(images, n, rng, held_out=True)
     first = _examples(images, chosen, rng if augment else None)
-    others = np.setdiff1d(np.arange(len(images)), chosen)
-    return first, _examples(images, rng.choice(others, n, replace=False), None)
-
-
-def _choose(images: Images, n: int, rng: np.random.Generator) -> np.ndarray:
-    """The numbers of `n` distinct examples."""
-    n = positive("the batch size", n)
-    if n > len(images):
-        raise UserError(f"{images.name} has {len(images)} examples, not the {n} of a batch")
-    return rng.choice(len(images), n, replace=False)
+    return first, _examples(images, choose_others(images, chosen, rng), None)
 
 
 def _examples(
-    images: Images, chosen: np.ndarray, rng: np.random.Generator | None
+    images: "Images", chosen: np.ndarray, rng: np.random.Generator | None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Normalised images and labels by number, augmented by `rng` if there is one."""
     raw = images.images[chosen]
@@ -81,7 +69,7 @@ def _examples(
     return np.ascontiguousarray(images.normalise(raw)), images.labels[chosen]
 
 
-def patches(images: Images, n: int, rng: np.random.Generator, *, size: int = 3) -> np.ndarray:
+def patches(images: "Images", n: int, rng: np.random.Generator, *, size: int = 3) -> np.ndarray:
     """`n` small one-channel crops for counting linear regions: float32 [n, size, size, 1].
 
     Each comes from another image, drawn with replacement only if `n` exceeds their number. The

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from tenas_jax.data.dataset import positive
 from tenas_jax.data.image_file import SUFFIXES, is_image_name, read_image
-from tenas_jax.data.images import Images, positive
+from tenas_jax.data.images import Images
 from tenas_jax.data.resizing import differ_in_shape, resize_raw
 from tenas_jax.errors import UserError, user_error
 

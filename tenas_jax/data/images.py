@@ -3,16 +3,12 @@
 import dataclasses
 import functools
 
+import jax
 import numpy as np
 
+from tenas_jax.data import batches
+from tenas_jax.data.dataset import Batch, positive
 from tenas_jax.errors import UserError
-
-
-def positive(what: str, value) -> int:
-    """`value` as an int; `UserError` unless it is a whole number of at least 1."""
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-        raise UserError(f"{what} must be a whole number of at least 1, not {value!r}")
-    return int(value)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -50,7 +46,29 @@ class Images:
             object.__setattr__(self, field, value)
 
     def __len__(self) -> int:
+        """Returns the number of images."""
         return len(self.images)
+
+    @property
+    def example(self) -> jax.ShapeDtypeStruct:
+        """Describes the input of one example: float32 [H, W, C]."""
+        return jax.ShapeDtypeStruct(self.images.shape[1:], np.float32)
+
+    def draw(
+        self, n: int, rng: np.random.Generator, *, augment: bool = True, held_out: bool = False
+    ) -> Batch:
+        """Draws `n` distinct images, normalised, and their labels; see `Dataset.draw`.
+
+        `augment` flips and crops as `batches.batch` says.
+        """
+        if not held_out:
+            return _as_batch(*batches.batch(self, n, rng, augment=augment))
+        first, second = batches.batch_and_validation(self, n, rng, augment=augment)
+        return _as_batch(*first).replace(held_out=_as_batch(*second))
+
+    def patches(self, n: int, rng: np.random.Generator, *, size: int = 3) -> np.ndarray:
+        """Draws `n` small crops of one channel, float32 [n, size, size, 1]: `batches.patches`."""
+        return batches.patches(self, n, rng, size=size)
 
     @functools.cached_property
     def _moments(self) -> tuple[np.ndarray, np.ndarray]:
@@ -80,6 +98,11 @@ class Images:
     def normalised(self) -> np.ndarray:
         """Every image with zero mean and unit deviation in each channel: float32 [N, H, W, C]."""
         return self.normalise(self.images)
+
+
+def _as_batch(images: np.ndarray, labels: np.ndarray) -> Batch:
+    """Returns a `Batch` of images and labels, int32 as JAX has them."""
+    return Batch(images, labels.astype(np.int32))
 
 
 def _checked_images(name: str, images: np.ndarray) -> np.ndarray:

@@ -9,7 +9,8 @@ import pathlib
 
 import numpy as np
 
-from tenas_jax.data.images import Images, positive
+from tenas_jax.data.dataset import positive
+from tenas_jax.data.images import Images
 from tenas_jax.errors import UserError, unknown
 
 # Label name -> file. All are at least 300 pixels high and 384 wide.

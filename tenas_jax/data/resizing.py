@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tenas_jax.data.images import positive
+from tenas_jax.data.dataset import positive
 from tenas_jax.errors import UserError
 
 

@@ -13,7 +13,8 @@ import warnings
 
 import numpy as np
 
-from tenas_jax.data.images import Images, positive
+from tenas_jax.data.dataset import positive
+from tenas_jax.data.images import Images
 from tenas_jax.data.resizing import differ_in_shape, resize_raw
 from tenas_jax.errors import UserError
 
