@@ -16,7 +16,7 @@ from absl import app, flags
 from experiments.command import main_without_traceback, parse_flags
 from experiments.devices import prepare
 from experiments.train import run  # and its flags --config, --workdir, --from_search
-from tenas_jax.report.comparison import write_comparison
+from tenas_jax.report.training_result import FOUND, write_comparison
 from tenas_jax.runs.workdir import Workdir
 from tenas_jax.train import task
 from tenas_jax.train.rivals import same_size
@@ -40,7 +40,7 @@ def main(argv: list[str]) -> None:
         count=FLAGS.random,
         seed=config["seed"],
     )
-    archs = {"found": config["arch"]}
+    archs = {FOUND: config["arch"]}
     archs |= {f"random-{number}": rival for number, rival in enumerate(rivals)}
     # More random ones may be asked for later; the first stay the same. The name of the command
     # keeps a training out of this folder, whose result it would take for its own.

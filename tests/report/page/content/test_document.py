@@ -9,8 +9,7 @@ from absl import flags
 from ml_collections import config_flags
 
 from tenas_jax.errors import UserError
-from tenas_jax.report.page import write_page
-from tenas_jax.report.page.document import page
+from tenas_jax.report.page import page, write_page
 from tenas_jax.report.page.kinds import KINDS
 from tenas_jax.report.page.provenance import SEARCH_CONFIGS, TRAIN_CONFIGS, command_of
 from tenas_jax.report.page.run import read_run, read_runs

@@ -5,7 +5,7 @@ import pathlib
 
 import pytest
 
-from tenas_jax.report.page.document import page
+from tenas_jax.report.page import page
 from tenas_jax.report.page.kinds import KINDS
 from tenas_jax.report.page.run import read_runs
 

@@ -200,7 +200,7 @@ def test_a_comparison_that_goes_on(makers, show, tmp_path):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_missing_values_are_never_shown_as_such(kind, makers, show, tmp_path, monkeypatch):
-    monkeypatch.setattr("tenas_jax.report.page.document.to_svg", lambda *_: "")
+    monkeypatch.setattr("tenas_jax.report.page.to_svg", lambda *_: "")
     for name, done in (("finished", True), ("begun", False)):
         page = show(makers[kind](tmp_path / name, done=done))
         shown = [e.text.strip() for tag in ("td", "dd", "p") for e in page.all(tag)]

@@ -7,7 +7,7 @@ import pytest
 
 from tenas_jax import spaces
 from tenas_jax.errors import UserError
-from tenas_jax.report.page.document import page as page_text
+from tenas_jax.report.page import page as page_text
 from tenas_jax.report.page.run import read_runs
 from tenas_jax.report.page.words import STRATEGIES, WORDS
 
@@ -44,7 +44,7 @@ def write(makers, learned):
 @pytest.fixture
 def small(monkeypatch):
     """Plotly's script left out of pages: it is long, and the same on each."""
-    monkeypatch.setattr("tenas_jax.report.page.document.plotly_script", lambda: "/* plotly */")
+    monkeypatch.setattr("tenas_jax.report.page.plotly_script", lambda: "/* plotly */")
 
 
 def pictures(page) -> int:
