@@ -19,7 +19,6 @@ from experiments.train import run  # and its flags --config, --workdir, --from_s
 from tenas_jax.report.training_result import FOUND, write_comparison
 from tenas_jax.runs.workdir import Workdir
 from tenas_jax.train import task
-from tenas_jax.train.rivals import same_size
 
 FLAGS = flags.FLAGS
 flags.DEFINE_integer("random", 3, "How many random architectures.", lower_bound=1)
@@ -32,7 +31,7 @@ def main(argv: list[str]) -> None:
     images = task.load_images(config)
     task.prepared(config, *images)  # a mistake is told before anything is written
     print(f"drawing {FLAGS.random} random architectures of the same size", file=sys.stderr)
-    rivals = same_size(
+    rivals = task.same_size(
         config["space"],
         config["arch"],
         config["network"],
