@@ -14,8 +14,9 @@ from absl import app, flags
 
 from experiments.command import main_without_traceback, parse_flags
 from experiments.devices import keep_freed_memory, use_cpu_devices
-from experiments.measure import CASES, Task, measure, tasks
-from experiments.measure.rows import measure_apart
+from experiments.measure.cases import CASES, tasks
+from experiments.measure.rows import measure, measure_apart
+from experiments.measure.work import Task
 from tenas_jax.errors import UserError
 from tenas_jax.runs.environment import environment
 

@@ -69,6 +69,7 @@ def anytime_picture(
     shown = {name: runs for name, runs in answered.items() if runs}
     if not shown:
         write_nothing(axes)
+    # The searches, each as a line or as marks.
     hovers, legend, notes = {}, {}, {}
     for number, (name, runs) in enumerate(shown.items()):
         gid, label = f"search{number}", f"{name}, {len(runs)} run{'s' * (len(runs) > 1)}"
@@ -82,6 +83,7 @@ def anytime_picture(
         hovers[gid] = [f"{label}\n{x_name} {x}\n{y_name} {y}" for x, y in texts]
     if shown:
         _finish(axes, shown, {"oracle": oracle, "floor": floor}, legend)
+    # What is drawn, in words.
     words = {"fontsize": style.SMALL_SIZE, "color": style.SOFT_INK}
     axes.set_title(" · ".join(notes), loc="left", **words)
     write_legend(figure, list(legend.values()), list(legend))

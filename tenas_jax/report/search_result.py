@@ -15,8 +15,6 @@ from tenas_jax.scoring.evaluator import Evaluator, Score
 from tenas_jax.search import Strategy
 from tenas_jax.spaces import Space
 
-ACCURACIES = ("cifar10_test", "cifar100_test", "imagenet16_120_test")
-
 KEPT = ("compile_seconds", "run_seconds")  # what a look at a finished search does not change
 
 # strategy -> (strategy, space, metrics, path of the picture, title, records) -> text about its
@@ -96,19 +94,11 @@ def write_result(
 
 
 def _published(table: Table, arch: str) -> dict[str, float | None] | None:
-    """Looks up the accuracies of an architecture, None for blank ones; None if it is not there.
-
-    They are the benchmark's three test accuracies, or all columns of a table that has none of them.
-    """
+    """Looks up the accuracies of an architecture, None for blank ones; None if it is not there."""
     if arch not in table:
         return None
-    row, names = table.row(arch), accuracy_columns(table)
-    return {name: row[name] if np.isfinite(row[name]) else None for name in names}
-
-
-def accuracy_columns(table: Table) -> tuple[str, ...]:
-    """Names the benchmark's three test accuracies, or of a table without them all columns."""
-    return tuple(name for name in ACCURACIES if name in table.columns) or table.columns
+    row = table.row(arch)
+    return {name: row[name] if np.isfinite(row[name]) else None for name in table.accuracies}
 
 
 def _values(strategy: Strategy, evaluator: Evaluator, records: list[dict]) -> dict:

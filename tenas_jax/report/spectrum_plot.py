@@ -40,6 +40,7 @@ def spectrum_picture(spectra: Sequence[Mapping], *, title: str) -> Picture:
     axes = figure.add_subplot()
     style.frame(axes)
     style.labels(axes, "number of the eigenvalue", "eigenvalue / the largest")
+    # The lines.
     hovers, members, gaps, left_out = {}, {}, 0, 0
     for number, spectrum in enumerate(spectra):
         look = lookup("group", GROUPS, spectrum["group"])
@@ -57,6 +58,7 @@ def spectrum_picture(spectra: Sequence[Mapping], *, title: str) -> Picture:
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8, min_n_ticks=1))
     else:
         write_nothing(axes)
+    # What is left out, and what the lines are.
     words = {"fontsize": style.SMALL_SIZE, "color": style.SOFT_INK}
     axes.set_title(_remarks(gaps, left_out), loc="left", **words)
     handles = [Line2D([], [], linewidth=1.6, markersize=5, **GROUPS[name]) for name in members]

@@ -60,6 +60,7 @@ class Panel:
         if not len(shown):
             write_nothing(self.axes)
             return handles
+        # Few dots have a text each; many are one image without.
         gid = f"dots{self.number}"
         dots: PathCollection = self.axes.scatter(
             self.x[shown],

@@ -11,7 +11,6 @@ from tenas_jax.benchmarks.rank_study import (
     COMBINED,
     RANDOM,
     Study,
-    parse_weights,
     scores_of,
     scores_of_table,
 )
@@ -154,13 +153,3 @@ def test_a_table_without_scores():
         scores_of_table(accuracies())
     with pytest.raises(UserError, match="unknown column 'nope'"):
         scores_of_table(accuracies(), ["-nope"])
-
-
-def test_weights_as_they_are_written():
-    assert parse_weights(None) is None and parse_weights([]) is None
-    assert parse_weights(["a=1", "b=-2.5"]) == {"a": 1.0, "b": -2.5}
-    for words in (["a"], ["a=b"], ["=1x"]):
-        with pytest.raises(UserError, match="is not NAME=NUMBER"):
-            parse_weights(words)
-    with pytest.raises(UserError, match="'a' is given two weights"):
-        parse_weights(["a=1", "a=1"])

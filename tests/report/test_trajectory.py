@@ -26,15 +26,15 @@ def record(index: int, kappa, regions=1.0, **more) -> dict:
 
 
 def test_a_state_is_what_was_scored_and_the_answers(learner, learned):
-    found = of_state(learned(learner), SPACE, METRICS)
-    assert found.archs[:2] == [FIRST, SECOND] and len(found.archs) == 4
-    np.testing.assert_array_equal(found.values[K], [400, np.nan, 100, 50])
-    np.testing.assert_array_equal(found.values[R], [10, 20, 30, 25])
-    assert found.bad == 1
+    trajectory = of_state(learned(learner), SPACE, METRICS)
+    assert trajectory.archs[:2] == [FIRST, SECOND] and len(trajectory.archs) == 4
+    np.testing.assert_array_equal(trajectory.values[K], [400, np.nan, 100, 50])
+    np.testing.assert_array_equal(trajectory.values[R], [10, 20, 30, 25])
+    assert trajectory.bad == 1
     # The answer is the first one once two are scored, and the third once three are.
-    assert (found.path.tolist(), found.since.tolist()) == ([0, 2], [2, 3])
-    assert [found.answer(n) for n in (1, 2, 3, 4, 99)] == [None, 0, 2, 2, 2]
-    assert list(found.front) == ([2, 3] if learner == "nsga2" else [])
+    assert (trajectory.path.tolist(), trajectory.since.tolist()) == ([0, 2], [2, 3])
+    assert [trajectory.answer(n) for n in (1, 2, 3, 4, 99)] == [None, 0, 2, 2, 2]
+    assert list(trajectory.front) == ([2, 3] if learner == "nsga2" else [])
 
 
 def test_the_numbers_of_the_rounds_are_its_own(learner, learned):
@@ -49,21 +49,21 @@ def test_an_answer_that_comes_back_is_a_step_of_its_own(learned):
     state = learned("evolution")
     for entry, best in zip(state["history"], (3, 0, 3), strict=True):
         entry["best"] = best
-    found = of_state(state, SPACE, METRICS)
-    assert (found.path.tolist(), found.since.tolist()) == ([3, 0, 3], [2, 3, 4])
+    trajectory = of_state(state, SPACE, METRICS)
+    assert (trajectory.path.tolist(), trajectory.since.tolist()) == ([3, 0, 3], [2, 3, 4])
 
 
 def test_costs_are_objectives_that_are_no_metrics(learned):
-    found = of_state(learned("nsga2", costs=True), SPACE, METRICS)
-    assert found.costs == ("parameters", "multiply_adds")
-    np.testing.assert_array_equal(found.values["parameters"], [1e6, 2e6, 4e6, 3e6])
+    trajectory = of_state(learned("nsga2", costs=True), SPACE, METRICS)
+    assert trajectory.costs == ("parameters", "multiply_adds")
+    np.testing.assert_array_equal(trajectory.values["parameters"], [1e6, 2e6, 4e6, 3e6])
 
 
 @pytest.mark.parametrize("history", [None, []])
 def test_a_state_without_rounds_has_no_answers(learned, history):
     state = learned("evolution", history=history)
-    found = of_state(state, SPACE, METRICS)
-    assert len(found.archs) == 4 and not len(found.path) and found.series() == {}
+    trajectory = of_state(state, SPACE, METRICS)
+    assert len(trajectory.archs) == 4 and not len(trajectory.path) and trajectory.series() == {}
     del state["history"], state["own"]
     assert of_state(state, SPACE, METRICS).answer(4) is None
 
@@ -93,11 +93,11 @@ def test_records_are_what_was_scored_too():
     supernet = record(0, 1.0) | {"mask": SPACE.supernet().tolist()}
     records = [record(0, 4.0), supernet, record(7, None), record(77, 2.0), record(0, 3.0)]
     incumbents = [(1, FIRST), (2, SECOND), (2, "not scored"), (3, FIRST)]
-    found = of_records(records, SPACE, METRICS, incumbents)
-    assert found.archs[:2] == [FIRST, SECOND] and len(found.archs) == 3
-    np.testing.assert_array_equal(found.values[K], [3, np.nan, 2])  # as it was scored last
-    assert np.isnan(found.values[E]).all(), "no record has it"
-    assert (found.path.tolist(), found.since.tolist()) == ([0, 1, 0], [1, 2, 3])
+    trajectory = of_records(records, SPACE, METRICS, incumbents)
+    assert trajectory.archs[:2] == [FIRST, SECOND] and len(trajectory.archs) == 3
+    np.testing.assert_array_equal(trajectory.values[K], [3, np.nan, 2])  # as it was scored last
+    assert np.isnan(trajectory.values[E]).all(), "no record has it"
+    assert (trajectory.path.tolist(), trajectory.since.tolist()) == ([0, 1, 0], [1, 2, 3])
     assert of_records(records, SPACE, (K,)).path.size == 0
 
 

@@ -43,9 +43,9 @@ def legend(picture):
 
 def test_each_pair_of_metrics_has_a_panel(learner, learned):
     picture = picture_of(learned(learner))
-    found = panels(picture)
-    assert list(found) == [(LABELS[K], LABELS[R]), (LABELS[K], LABELS[E]), (LABELS[R], LABELS[E])]
-    first, _, last = found.values()
+    by_pair = panels(picture)
+    assert list(by_pair) == [(LABELS[K], LABELS[R]), (LABELS[K], LABELS[E]), (LABELS[R], LABELS[E])]
+    first, _, last = by_pair.values()
     np.testing.assert_array_equal(dots(first), [[400, 10], [100, 30], [50, 25]])
     np.testing.assert_array_equal(dots(last), [[10, 0.9], [30, 0.7], [25, 0.8]])
     scatter = first.collections[0]
@@ -138,8 +138,8 @@ def test_many_are_one_image(learned, monkeypatch):
 
 
 def test_costs_are_drawn_below_the_metrics(learned, check_texts):
-    found = of_state(learned("nsga2", costs=True), SPACE, METRICS)
-    picture = costs_picture(found, title="T")
+    trajectory = of_state(learned("nsga2", costs=True), SPACE, METRICS)
+    picture = costs_picture(trajectory, title="T")
     axes = picture.figure.axes[:6]
     assert [a.get_xlabel() for a in axes] == ["parameters"] * 3 + ["multiply-adds"] * 3
     np.testing.assert_array_equal(dots(axes[1]), [[1e6, 10], [2e6, 20], [4e6, 30], [3e6, 25]])
@@ -159,11 +159,11 @@ def test_records_without_answers(check_texts):
 
 def test_what_cannot_be_drawn(learned):
     nothing = np.zeros(0, int)
-    for found in (
+    for trajectory in (
         Trajectory(METRICS, [], dict.fromkeys(METRICS, np.zeros(0)), nothing, nothing),
         Trajectory((), ["a"], {}, nothing, nothing),
     ):
         with pytest.raises(UserError, match="no architectures with values"):
-            trajectory_picture(found, title="T")
+            trajectory_picture(trajectory, title="T")
     with pytest.raises(UserError, match="no architectures with values"):
         costs_picture(of_state(learned("nsga2"), SPACE, METRICS), title="T")

@@ -7,8 +7,9 @@ import pytest
 from matplotlib.colors import to_hex
 from PIL import Image
 
-from experiments.measure import FIELDS, tasks
+from experiments.measure.cases import tasks
 from experiments.measure.results import check_output, measure_all, speed_figure
+from experiments.measure.rows import FIELDS
 from tenas_jax.errors import UserError
 from tenas_jax.report import style
 from tenas_jax.report.picture import Picture, save_png, to_svg

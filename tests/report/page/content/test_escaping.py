@@ -55,8 +55,8 @@ def spoil_workdir(folder: pathlib.Path) -> None:
 @pytest.fixture(scope="module")
 def text(makers, tmp_path_factory) -> str:
     """The page of a spoilt run of each kind."""
-    place = tmp_path_factory.mktemp("spoilt")
-    folders = [makers[kind](place / kind) for kind in KINDS]
+    base = tmp_path_factory.mktemp("spoilt")
+    folders = [makers[kind](base / kind) for kind in KINDS]
     for folder in folders:
         spoil_workdir(folder)
     return page(read_runs([str(folder) for folder in folders]))

@@ -53,8 +53,8 @@ def pictures(page) -> int:
 
 def plots(page) -> list[dict]:
     """The figures that can be turned, as the page's script reads them."""
-    found = page.all("figure", **{"class": "turnable"})
-    return [json.loads(figure.all("script")[0].text) for figure in found]
+    figures = page.all("figure", **{"class": "turnable"})
+    return [json.loads(figure.all("script")[0].text) for figure in figures]
 
 
 def test_a_learning_search(learner, write, show, tmp_path, small):

@@ -8,8 +8,15 @@ import numpy as np
 import pytest
 
 from tenas_jax import spaces
-from tenas_jax.benchmarks.spectra import extreme_spectra, extremes, metric_seconds
-from tenas_jax.benchmarks.study_run import SECONDS, SPECTRA, keep_spectra, scored
+from tenas_jax.benchmarks.study_run import (
+    SECONDS,
+    SPECTRA,
+    extreme_spectra,
+    extremes,
+    keep_spectra,
+    metric_seconds,
+    scored,
+)
 from tenas_jax.data import Images
 from tenas_jax.runs.workdir import Workdir
 from tenas_jax.scoring.evaluator import Evaluator

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from tenas_jax import data
-from tenas_jax.data import folders
+from tenas_jax.data.files import _empty, _in_rounds
 from tenas_jax.errors import UserError
 
 
@@ -79,7 +79,7 @@ def test_images_come_in_rounds_over_the_classes(tmp_path):
 
 @pytest.mark.parametrize("classes", [1, 2, 7, 1000])
 def test_any_beginning_of_a_round_is_spread_over_the_classes(classes):
-    order = [label for label, _ in folders._in_rounds([["only.png"]] * classes)]
+    order = [label for label, _ in _in_rounds([["only.png"]] * classes)]
     assert sorted(order) == list(range(classes))
     for count in (1, 2, 5, 24, 100, 500):
         chosen = np.sort(order[:count])
@@ -171,7 +171,7 @@ def test_more_than_memory_holds_is_said(tmp_path, monkeypatch):
     numbered(tmp_path, {"a": 2})
     monkeypatch.setattr(np, "empty", none_left)
     with pytest.raises(UserError, match="need 12 GiB: give a limit or a smaller size"):
-        folders._space(tmp_path, (2**20, 64, 64, 3))
+        _empty(tmp_path, (2**20, 64, 64, 3))
 
 
 def test_paths_and_names(tmp_path, monkeypatch):
