@@ -21,7 +21,7 @@ logging.getLogger("jax._src.xla_bridge").setLevel(logging.WARNING)
 
 
 def main_without_traceback(main: Callable[[list[str]], int | None]) -> Callable[[list[str]], None]:
-    """`main` for `absl.app.run`, with a `UserError` printed instead of raised."""
+    """Wraps `main` for `absl.app.run`, with a `UserError` printed instead of raised."""
 
     @functools.wraps(main)
     def wrapped(argv: list[str]) -> None:
@@ -51,31 +51,8 @@ def main_without_traceback(main: Callable[[list[str]], int | None]) -> Callable[
     return wrapped
 
 
-def define_scoring_flags(*, data: str, repeats: int) -> None:
-    """Flags of what is scored and how, for commands without a config; defaults may differ."""
-    flags.DEFINE_string("space", "nas_bench_201", "Space of the architectures.")
-    flags.DEFINE_string("preset", "reference", "How they are scored: reference, paper or as_vit.")
-    flags.DEFINE_string("data", data, "Where images come from: photos, cifar10, file.npz, …")
-    flags.DEFINE_string("data_dir", None, "TFDS folder.")
-    flags.DEFINE_integer("size", None, "Side that images are resized to; None leaves them.")
-    flags.DEFINE_integer("batch_size", 16, "Images N of the kernel.", lower_bound=1)
-    flags.DEFINE_integer("repeats", repeats, "Batches that are averaged.", lower_bound=1)
-    flags.DEFINE_integer("seed", 0, "Of weights, batches and samples.", lower_bound=0)
-
-
-def define_sample_flags(*, count: int | None) -> None:
-    """Flags of which architectures are scored, for `benchmarks.sample`, and of the scoring."""
-    flags.DEFINE_integer(
-        "count", count, "How many random architectures; none means all.", lower_bound=1
-    )
-    flags.DEFINE_string("archs", None, "Text file of architectures instead, one a line.")
-    flags.DEFINE_list("metrics", None, "Metrics to compute; the preset's by default.")
-    flags.DEFINE_integer("cpu_devices", 2, "Architectures scored side by side.", lower_bound=1)
-    flags.DEFINE_bool("tensorboard", False, "Also write event files for TensorBoard.")
-
-
 def names(value: str | Sequence[str] | None) -> tuple[str, ...] | None:
-    """Metric names, given as a tuple or as `one,two`; None for the preset's."""
+    """Splits metric names, given as a tuple or as `one,two`; None for the preset's."""
     if value is None:
         return None
     value = [value] if isinstance(value, str) else value
@@ -83,7 +60,7 @@ def names(value: str | Sequence[str] | None) -> tuple[str, ...] | None:
 
 
 def parse_flags(argv: list[str]) -> list[str]:
-    """absl's parsing, with a mistake in a flag, a config file or one of its fields in one line."""
+    """Parses as absl does; a mistake in a flag, a config file or a field of it becomes one line."""
     try:
         rest = flags.FLAGS(argv)
         if "config" in flags.FLAGS:
@@ -96,7 +73,7 @@ def parse_flags(argv: list[str]) -> list[str]:
 
 
 def _config_mistake(error: Exception, argv: list[str]) -> str:
-    """What is wrong with the config file or a `--config.field`, in words."""
+    """Says what is wrong with the config file or a `--config.field`."""
     words = " ".join(argv).replace("--config ", "--config=").split()
     path = next((w.split("=", 1)[1] for w in words if w.startswith("--config=")), "")
     path = path.split(":")[0]  # what follows is the file's argument
@@ -116,9 +93,11 @@ def _config_mistake(error: Exception, argv: list[str]) -> str:
 
 
 def _fail(message: str) -> None:
+    """Prints a mistake and ends the process."""
     print(_one_line(message), file=sys.stderr)
     sys.exit(2)
 
 
 def _one_line(message: str) -> str:
+    """Puts a message on one line, as an error."""
     return "error: " + " ".join(message.split())

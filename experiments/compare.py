@@ -16,10 +16,9 @@ from absl import app, flags
 from experiments.command import main_without_traceback, parse_flags
 from experiments.devices import prepare
 from experiments.train import run  # and its flags --config, --workdir, --from_search
-from tenas_jax.report.comparison import write_comparison
+from tenas_jax.report.training_result import FOUND, write_comparison
 from tenas_jax.runs.workdir import Workdir
 from tenas_jax.train import task
-from tenas_jax.train.rivals import same_size
 
 FLAGS = flags.FLAGS
 flags.DEFINE_integer("random", 3, "How many random architectures.", lower_bound=1)
@@ -32,7 +31,7 @@ def main(argv: list[str]) -> None:
     images = task.load_images(config)
     task.prepared(config, *images)  # a mistake is told before anything is written
     print(f"drawing {FLAGS.random} random architectures of the same size", file=sys.stderr)
-    rivals = same_size(
+    rivals = task.same_size(
         config["space"],
         config["arch"],
         config["network"],
@@ -40,7 +39,7 @@ def main(argv: list[str]) -> None:
         count=FLAGS.random,
         seed=config["seed"],
     )
-    archs = {"found": config["arch"]}
+    archs = {FOUND: config["arch"]}
     archs |= {f"random-{number}": rival for number, rival in enumerate(rivals)}
     # More random ones may be asked for later; the first stay the same. The name of the command
     # keeps a training out of this folder, whose result it would take for its own.

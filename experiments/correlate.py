@@ -13,9 +13,9 @@ import contextlib
 
 from absl import app, flags
 
+from experiments import scoring_flags
 from experiments.command import main_without_traceback, names, parse_flags
 from experiments.devices import prepare
-from experiments.rank_flags import check_sources, define_rank_flags, score_config, study_options
 from tenas_jax import Evaluator, data, spaces
 from tenas_jax.benchmarks import Table, load
 from tenas_jax.benchmarks.rank_study import Study, scores_of_table
@@ -28,14 +28,14 @@ from tenas_jax.runs.workdir import Workdir
 from tenas_jax.scoring import presets
 
 FLAGS = flags.FLAGS
-define_rank_flags()
+scoring_flags.define_rank_flags()
 
 
 def rank_table(table: Table) -> None:
     """Ranks a table of scores."""
     given = Table.load(FLAGS.scores, table.space, arch_column=FLAGS.arch_column)
     scores = scores_of_table(given, FLAGS.score_columns)
-    study = Study.of(scores.archs, table, **study_options(table))
+    study = Study.of(scores.archs, table, **scoring_flags.study_options())
     how = {"space": FLAGS.space, "scores": FLAGS.scores}
     with Workdir.open(FLAGS.workdir, how) if FLAGS.workdir else contextlib.nullcontext() as work:
         write_correlation(study, scores, how, work)
@@ -43,11 +43,11 @@ def rank_table(table: Table) -> None:
 
 def rank_space(table: Table) -> None:
     """Scores architectures, and ranks them."""
-    space, config = table.space, score_config()
+    space, config = table.space, scoring_flags.score_config()
     count = None if FLAGS.all or FLAGS.archs else FLAGS.count
     numbers = chosen_numbers(space, FLAGS.archs, count, FLAGS.seed)
     archs = [space.to_string(space.from_index(i)) for i in numbers]
-    study = Study.of(archs, table, **study_options(table))
+    study = Study.of(archs, table, **scoring_flags.study_options())
     size = {"batch_size": FLAGS.batch_size, "repeats": FLAGS.repeats}
     protocol = presets.protocol(FLAGS.preset, metrics=names(FLAGS.metrics), **size)
     images = data.load(FLAGS.data, data_dir=FLAGS.data_dir, size=FLAGS.size)
@@ -65,7 +65,7 @@ def main(argv: list[str]) -> None:
     del argv
     prepare(FLAGS.cpu_devices)
     check_tensorboard(FLAGS.tensorboard)
-    check_sources()
+    scoring_flags.check_sources()
     table = load(FLAGS.table, spaces.get(FLAGS.space))
     if FLAGS.scores:
         rank_table(table)

@@ -17,7 +17,7 @@ LOST = "another process of this run has stopped; start all of them again, and th
 
 
 def define_process_flags() -> None:
-    """Flags of a run that several processes share, on one machine or many; see `join_processes`."""
+    """Defines flags of a run that several processes share, see `join_processes`."""
     flags.DEFINE_bool("distributed", False, "Whether this is one of several processes of a run.")
     flags.DEFINE_string("coordinator", None, "HOST:PORT of process 0; a TPU pod knows its own.")
     flags.DEFINE_integer("processes", None, "How many processes there are.", lower_bound=1)
@@ -83,6 +83,7 @@ def join_processes() -> None:
     Raises:
         UserError: flags that do not fit together, or processes that cannot be joined.
     """
+    # The flags: all three of them, or none on a pod that knows.
     given = {name: FLAGS[name].value for name in ("coordinator", "processes", "process")}
     named = [name for name, value in given.items() if value is not None]
     if not FLAGS.distributed:
@@ -96,6 +97,7 @@ def join_processes() -> None:
         raise UserError(f"--coordinator must be HOST:PORT, not {FLAGS.coordinator!r}")
     if named and FLAGS.process >= FLAGS.processes:
         raise UserError(f"--process={FLAGS.process} must be below --processes={FLAGS.processes}")
+    # The others, which may be late or never come.
     jax.config.update("jax_cpu_collectives_implementation", "gloo")
     where = FLAGS.coordinator or "this pod"
     print(f"waiting for the other processes of {where}", file=sys.stderr)
@@ -124,7 +126,7 @@ def leave(status: int) -> None:
 
 
 def _say_when_aborted(message: str) -> None:
-    """One clear last line where JAX's client ends the process, as it does without process 0.
+    """Writes one clear last line where JAX's client ends the process, as it does without process 0.
 
     It calls `abort` from a thread of its own, which no handler of Python's can speak for.
     """

@@ -8,7 +8,7 @@ from absl import app, flags
 from experiments.command import main_without_traceback, parse_flags
 from experiments.devices import prepare
 from tenas_jax.report.tables import format_table
-from tenas_jax.train.predict import Predictor
+from tenas_jax.train.evaluate import Predictor
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string("workdir", None, "Folder of a training, finished or not.")

@@ -16,16 +16,14 @@ from absl import app, flags
 
 from experiments.command import main_without_traceback, parse_flags
 from experiments.devices import keep_freed_memory
-from experiments.measure.flops import product_flops
-from experiments.measure.machine import best_of_machine
-from experiments.measure.profile import seconds_by_kind
-from experiments.measure.timing import timed
+from experiments.measure.timing import best_of_machine, seconds_by_kind, timed
 from tenas_jax import spaces
 from tenas_jax.errors import UserError
 from tenas_jax.networks import Network, scored_network
 from tenas_jax.ntk import ntk
 from tenas_jax.report.tables import format_table
 from tenas_jax.runs.files import make_writable
+from tenas_jax.tracing.programs import multiply_adds
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string("space", "nas_bench_201", "Space whose supernet is taken.")
@@ -56,7 +54,8 @@ def main(argv: list[str]) -> None:
         return ntk(Network(module, mask), params, images, engine=FLAGS.engine)
 
     args = (mask, params, images)
-    flops = product_flops(jax.make_jaxpr(kernel)(*args).jaxpr)
+    # Of products and convolutions: where other operations take time, they move numbers.
+    flops = 2 * multiply_adds(jax.make_jaxpr(kernel)(*args).jaxpr)
     start = time.perf_counter()
     compiled = jax.jit(kernel).lower(*args).compile()
     compiling = time.perf_counter() - start

@@ -21,7 +21,6 @@ from tenas_jax import spaces
 from tenas_jax.benchmarks import load
 from tenas_jax.errors import UserError
 from tenas_jax.report.repeat_result import RANDOM, seed_row, write_repeats
-from tenas_jax.report.search_result import accuracy_columns
 from tenas_jax.runs.workdir import Workdir
 from tenas_jax.search import options_of
 from tenas_jax.search.task import IGNORED
@@ -50,7 +49,7 @@ def main(argv: list[str]) -> None:
     if config["benchmark_table"] is None:
         raise UserError("give --config.benchmark_table=FILE, the accuracies of what is found")
     table = load(config["benchmark_table"], spaces.get(config["space"]))
-    columns, strategies = accuracy_columns(table), FLAGS.strategies or [config["strategy"]]
+    columns, strategies = table.accuracies, FLAGS.strategies or [config["strategy"]]
     rows: dict[str, list[dict]] = {}
     with Workdir.open(FLAGS.workdir, {"command": "repeat", **config}, ignore=IGNORED) as work:
         for seed in range(config["seed"], config["seed"] + FLAGS.seeds):

@@ -7,8 +7,9 @@ Prints what each metric says, with the mean and each repeat's value.
 
 from absl import app, flags
 
-from experiments.command import define_scoring_flags, main_without_traceback, names, parse_flags
+from experiments.command import main_without_traceback, names, parse_flags
 from experiments.devices import use_compilation_cache
+from experiments.scoring_flags import define_scoring_flags
 from tenas_jax import Evaluator, data, spaces
 from tenas_jax.report.tables import format_table
 from tenas_jax.scoring import presets

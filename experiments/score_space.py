@@ -15,14 +15,9 @@ collect them in one workdir, and the same command as a single process writes the
 import jax
 from absl import app, flags
 
-from experiments.command import (
-    define_sample_flags,
-    define_scoring_flags,
-    main_without_traceback,
-    names,
-    parse_flags,
-)
+from experiments.command import main_without_traceback, names, parse_flags
 from experiments.devices import prepare
+from experiments.scoring_flags import SCORED_BY, define_sample_flags, define_scoring_flags
 from tenas_jax import Evaluator, data, spaces
 from tenas_jax.benchmarks.sample import chosen_numbers
 from tenas_jax.benchmarks.score_space import score_space
@@ -58,8 +53,7 @@ def main(argv: list[str]) -> None:
     evaluator = Evaluator(
         space, images, protocol, seed=FLAGS.seed, devices=jax.local_devices(), share_equal=False
     )
-    what = ("space", "preset", "data", "batch_size", "repeats", "seed")
-    config = {name: FLAGS[name].value for name in what}
+    config = {name: FLAGS[name].value for name in SCORED_BY}
     with Bars("architecture") as listener:
         left = score_space(
             evaluator,

@@ -14,10 +14,10 @@ from absl import app, flags
 
 from experiments.command import main_without_traceback, parse_flags
 from experiments.devices import keep_freed_memory, use_cpu_devices
-from experiments.measure import CASES, Task, measure, tasks
-from experiments.measure.apart import measure_apart
+from experiments.measure.cases import CASES, tasks
+from experiments.measure.rows import measure, measure_apart
+from experiments.measure.work import Task
 from tenas_jax.errors import UserError
-from tenas_jax.report.speed_result import check_output, measure_all
 from tenas_jax.runs.environment import environment
 
 FLAGS = flags.FLAGS
@@ -41,6 +41,8 @@ def main(argv: list[str]) -> int:
     if FLAGS.task is not None:
         measure_here(Task(**json.loads(FLAGS.task)))
         return 0
+    from experiments.measure.results import check_output, measure_all  # matplotlib, see there
+
     if FLAGS.output is None:
         raise UserError("--output is missing: name the file for the rows, FILE.json")
     if not all(size.isdecimal() for size in FLAGS.sizes):

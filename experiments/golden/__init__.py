@@ -17,10 +17,9 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 import numpy as np
-from flax import traverse_util
 
 from experiments.golden.as_vit import check_as_vit
-from experiments.golden.rows import Row, images, scalar, worst
+from experiments.golden.rows import Row, images, named_parameters, scalar, spectrum_rows, worst
 from tenas_jax import spaces
 from tenas_jax.errors import UserError
 from tenas_jax.metrics import Batch, Probe, kernel_regression, linear_regions, snip
@@ -34,7 +33,7 @@ TOLERANCES = {"float64": 1e-6, "float32": 1e-3}
 
 
 def parameter(key: str, shape: tuple[int, ...]) -> np.ndarray:
-    """A parameter's golden value, float64 [shape], from its name."""
+    """Draws a parameter's golden value, float64 [shape], from its name."""
     z = np.random.default_rng(zlib.crc32(key.encode())).standard_normal(shape)
     kind = key.rsplit("/", 1)[-1]
     if kind == "kernel":
@@ -44,31 +43,29 @@ def parameter(key: str, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def golden_keys(path: str) -> list[str]:
-    """The names in the golden files of one of our parameters: lists are folders there.
+    """Names one of our parameters as the golden files do: lists are folders there.
 
     DARTS's edges are stacked here, so that one of our parameters has several names.
     """
     path = path.replace("cells_", "cells/").replace("edges_", "edges/")
     for stack, edges in (("edges", BY_SOURCE), ("input_edges", BY_SOURCE[:FROM_INPUTS])):
-        cell, found, rest = path.partition(f"/{stack}/")
-        if found and "<-" not in rest:
+        cell, separator, rest = path.partition(f"/{stack}/")
+        if separator and "<-" not in rest:
             rest = f"skip_connect/{rest}" if stack == "input_edges" else rest
             return [f"{cell}/edges/{node}<-{source}/{rest}" for node, source in edges]
     return [path]
 
 
 def parameters(network: Network, images: jax.Array) -> Params:
-    """The golden parameters of a network, in the dtype of the images."""
-    shapes = jax.eval_shape(lambda key: network.init(key, images), jax.random.key(0))
-    values = {}
-    for path, leaf in traverse_util.flatten_dict(shapes, sep="/").items():
+    """Makes the golden parameters of a network, in the dtype of the images."""
+
+    def value(path: str, shape: tuple[int, ...]) -> np.ndarray:
         keys = golden_keys(path)
         if len(keys) == 1:
-            value = parameter(keys[0], leaf.shape)
-        else:
-            value = np.stack([parameter(key, leaf.shape[1:]) for key in keys])
-        values[path] = jnp.asarray(value, images.dtype)
-    return traverse_util.unflatten_dict(values, sep="/")
+            return parameter(keys[0], shape)
+        return np.stack([parameter(key, shape[1:]) for key in keys])
+
+    return named_parameters(network, images, value)
 
 
 def network(case: dict, name: str, form: str) -> Network:
@@ -91,6 +88,7 @@ def check_ntk(case: dict, dtype: str, engine: str, form: str = "auto") -> Iterat
         name, "logits of the first image", _forward(net, params, x)[0], case["logits_first"]
     )
     kernel = np.asarray(_ntk(net, params, x, engine=engine))
+    # Its first row, with the images at a kink apart.
     near = kinks(case, form) if dtype == "float32" else np.array([], int)
     rest = np.setdiff1d(np.arange(len(x)), near)
     row = case["ntk_row0"]
@@ -100,20 +98,16 @@ def check_ntk(case: dict, dtype: str, engine: str, form: str = "auto") -> Iterat
             worst(name, f"the same, {len(near)} images at a kink", kernel[0], row, near),
             at_kink=True,
         )
-    eigenvalues = np.linalg.eigvalsh(kernel)
-    yield scalar(name, "smallest eigenvalue", eigenvalues[0], case["eig_min"])
-    yield scalar(name, "largest eigenvalue", eigenvalues[-1], case["eig_max"])
-    kappa = eigenvalues[-1] / eigenvalues[0]
-    yield scalar(name, "condition number", kappa, case["condition_number"])
+    yield from spectrum_rows(name, kernel, case)
 
 
 def kinks(case: dict, form: str = "auto") -> np.ndarray:
-    """The images of a case that have a ReLU within float32's rounding of its kink.
+    """Finds the images of a case that have a ReLU within float32's rounding of its kink.
 
     At a kink the derivative jumps, so that the rounding of the forward pass decides the kernel's
     entries for that image: an error there of up to 2e-3 was seen, on either side of which float32
-    is right. They are found in float64, as images with |input| < 1e-6 to some ReLU (inputs are of
-    order one), so they do not depend on how a program rounds.
+    is right. They are looked for in float64, as images with |input| < 1e-6 to some ReLU (inputs are
+    of order one), so they do not depend on how a program rounds.
     """
     with jax.enable_x64(True):
         x = images(case["input"]["seed"], case["input"]["shape"], "float64")
@@ -179,11 +173,13 @@ def _regions(net, params, batch, key, *, pass_size):
 
 @functools.partial(jax.jit, static_argnames="engine")
 def _regression(net, params, batch, *, engine):
+    """Computes the error on the held-out batch, and its flag."""
     return kernel_regression(Probe(net, params, batch, engine=engine))
 
 
 @jax.jit
 def _snip(net, params, batch):
+    """Computes logits and the score."""
     probe = Probe(net, params, batch)
     return probe.outputs, snip(probe)
 
@@ -202,7 +198,7 @@ SPACE_OF = {"asvit": "as_vit"}  # of cases that do not name theirs
 
 
 def read(folder: str) -> tuple[list[tuple[str, dict]], list[str]]:
-    """The cases of a folder: those that can be recomputed, as (kind, case), and names of the rest.
+    """Reads the cases of a folder: (kind, case) of those to recompute, and names of the rest.
 
     Raises:
         UserError: the folder does not exist, holds no cases, or a file in it is not JSON.

@@ -8,12 +8,11 @@ from collections.abc import Iterator
 import jax
 import jax.numpy as jnp
 import numpy as np
-from flax import traverse_util
 
-from experiments.golden.rows import Row, images, scalar, worst
+from experiments.golden.rows import Row, images, named_parameters, scalar, spectrum_rows, worst
 from tenas_jax import spaces
 from tenas_jax.metrics import Batch, Probe, extrinsic_curvature, gauss_length, length_distortion
-from tenas_jax.networks import Network, Params
+from tenas_jax.networks import Network
 from tenas_jax.networks.as_vit.network import AsVit
 from tenas_jax.ntk import ntk
 from tenas_jax.spaces.as_vit.sizes import Sizes
@@ -27,7 +26,8 @@ LENGTHS = {
 
 
 def parameter(key: str, shape: tuple[int, ...]) -> np.ndarray:
-    """A parameter's golden value, float64 [shape], from its name."""
+    """Draws a parameter's golden value, float64 [shape], from its name."""
+    key = key.replace("layers_", "layers/").replace("blocks_", "blocks/")  # lists are folders
     z = np.random.default_rng(zlib.crc32(key.encode())).standard_normal(shape)
     kind = key.rsplit("/", 1)[-1]
     if kind == "kernel":
@@ -35,28 +35,15 @@ def parameter(key: str, shape: tuple[int, ...]) -> np.ndarray:
     return 1 + 0.1 * z if kind == "scale" else 0.1 * z
 
 
-def parameters(network: Network, images: jax.Array) -> Params:
-    """The golden parameters of a network, in the dtype of the images."""
-    shapes = jax.eval_shape(lambda key: network.init(key, images), jax.random.key(0))
-    values = {
-        path: jnp.asarray(
-            parameter(path.replace("layers_", "layers/").replace("blocks_", "blocks/"), leaf.shape),
-            images.dtype,
-        )
-        for path, leaf in traverse_util.flatten_dict(shapes, sep="/").items()
-    }
-    return traverse_util.unflatten_dict(values, sep="/")
-
-
 def network(case: dict) -> Network:
-    """The network of a case."""
+    """Builds the network of a case."""
     space = spaces.get("as_vit")
     topology = space.topology(space.parse(case["arch"]))
     return Network(AsVit(topology, Sizes(tuple(case["depths"]), case["hidden"])))
 
 
 def plane(seed: int, shape: list[int]) -> np.ndarray:
-    """The plane of a golden curve: orthonormal columns [H · W · C, 2]."""
+    """Draws the plane of a golden curve: orthonormal columns [H · W · C, 2]."""
     normal = np.random.default_rng(seed).standard_normal((math.prod(shape), 2))
     return np.linalg.svd(normal, full_matrices=False)[0]
 
@@ -69,22 +56,18 @@ def check_as_vit(case: dict, dtype: str, engine: str, form: str = "auto") -> Ite
     del form
     shape, seed = case["input"]["shape"], case["input"]["seed"]
     x, net = images(seed, shape, dtype), network(case)
-    params, name = parameters(net, x), f"As-ViT: {case['arch']}"
+    params, name = named_parameters(net, x, parameter), f"As-ViT: {case['arch']}"
     count = sum(leaf.size for leaf in jax.tree.leaves(params))
     yield scalar(name, "parameters", count, case["parameter_count"])
     yield worst(
         name, "logits of the first image", _forward(net, params, x)[0], case["logits_first"]
     )
     kernel = _ntk(net.replace(options=FEATURES), params, x, engine=engine)
-    eigenvalues = np.linalg.eigvalsh(np.asarray(kernel))
-    yield scalar(name, "smallest eigenvalue", eigenvalues[0], case["eig_min"])
-    yield scalar(name, "largest eigenvalue", eigenvalues[-1], case["eig_max"])
-    kappa = eigenvalues[-1] / eigenvalues[0]
-    yield scalar(name, "condition number", kappa, case["condition_number"])
+    yield from spectrum_rows(name, np.asarray(kernel), case)
     basis = jnp.asarray(plane(case["curve"]["seed"], shape[1:]), dtype)
     bare = net.replace(options=(*FEATURES, ("norms", False)))
-    found = _lengths(bare, params, Batch(x), basis, points=case["curve"]["points"])
-    for quantity, value in found.items():
+    lengths = _lengths(bare, params, Batch(x), basis, points=case["curve"]["points"])
+    for quantity, value in lengths.items():
         yield scalar(name, quantity.replace("_", " "), value, case[quantity])
 
 
@@ -95,6 +78,7 @@ _ntk = jax.jit(ntk, static_argnames="engine")
 
 @functools.partial(jax.jit, static_argnames="points")
 def _lengths(net, params, batch, basis, *, points):
+    """Computes all three lengths of a curve."""
     options = {"curve_points": points, "basis": basis}
     probe = Probe(net, params, batch)
     return {name: fn(probe, **options) for name, fn in LENGTHS.items()}

@@ -13,7 +13,7 @@ from tenas_jax.scoring.presets import protocol
 
 @dataclass(frozen=True)
 class Case:
-    """Something whose cost is measured.
+    """Describes something whose cost is measured.
 
     Attributes:
         prepare: makes a task of it ready.
@@ -73,7 +73,7 @@ CASES: dict[str, Case] = {
 
 
 def tasks(names: Sequence[str], sizes: Sequence[int], *, side: int, repeats: int) -> list[Task]:
-    """The rows to measure, in the order of the names, small ones first.
+    """Plans the rows to measure, in the order of the names, small ones first.
 
     Args:
         names: of cases.
@@ -97,7 +97,7 @@ def tasks(names: Sequence[str], sizes: Sequence[int], *, side: int, repeats: int
     photos = data.load("photos", size=side, limit=max(sizes))
     if len(photos) < max(sizes):
         raise UserError(f"there are {len(photos)} photos, not the {max(sizes)} of a batch")
-    found = []
+    planned = []
     for name, case in chosen.items():
         own = case.sizes or sorted(set(sizes))
         own = own[:1] if case.across == "k" else own
@@ -105,5 +105,5 @@ def tasks(names: Sequence[str], sizes: Sequence[int], *, side: int, repeats: int
             for n in own:
                 for k in case.counts:
                     times = 1 if case.cold else repeats
-                    found.append(Task(name, case.space, engine, n, k, side, times))
-    return found
+                    planned.append(Task(name, case.space, engine, n, k, side, times))
+    return planned

@@ -1,8 +1,16 @@
-"""One row of a measurement: what a task cost in this process."""
+"""One row of a measurement: what a task cost, in this process or in one of its own."""
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
 
 from experiments.measure.cases import CASES
 from experiments.measure.timing import peak_mib, timed
 from experiments.measure.work import Task
+from tenas_jax.errors import UserError
 
 # The fields of a row, in their order.
 FIELDS = (
@@ -18,6 +26,7 @@ FIELDS = (
     "peak_mib",
     "device",
 )
+USER_ERROR = 2  # exit status
 
 
 def measure(task: Task) -> dict:
@@ -58,3 +67,35 @@ def measure(task: Task) -> dict:
         kind if count == 1 else f"{count} x {kind}",
     )
     return dict(zip(FIELDS, values, strict=True))
+
+
+def measure_apart(command: Sequence[str], task: Task) -> dict:
+    """Runs a command that measures a task, so that memory and compiling are the task's alone.
+
+    The calling process starts no JAX backend by this: an accelerator may take one process alone.
+
+    Args:
+        command: given `--task=`, the task as JSON, for a last argument. It prints a JSON object in
+            its last line.
+        task: what it is to measure.
+
+    Returns:
+        The object.
+
+    Raises:
+        UserError: the command could not do it and said why, in one line and with exit status 2.
+        ChildProcessError: it failed or was killed; what it said is on standard error.
+    """
+    argument = f"--task={json.dumps(dataclasses.asdict(task))}"
+    # A program from a cache on disk would not be compiled.
+    variables = {**os.environ, "JAX_ENABLE_COMPILATION_CACHE": "false"}
+    done = subprocess.run([*command, argument], env=variables, capture_output=True, text=True)
+    if done.returncode == USER_ERROR:
+        lines = done.stderr.splitlines() or ["no reason given"]
+        raise UserError(lines[-1].removeprefix("error: "))
+    if done.returncode < 0:
+        raise ChildProcessError(f"killed by signal {-done.returncode} (out of memory?)")
+    if done.returncode:
+        print(done.stderr, file=sys.stderr, end="")
+        raise ChildProcessError(f"failed with exit status {done.returncode}")
+    return json.loads(done.stdout.splitlines()[-1])

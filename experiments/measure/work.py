@@ -28,7 +28,7 @@ PER_DEVICE = 4  # architectures that one device is given in `side_by_side`
 
 @dataclass(frozen=True)
 class Task:
-    """One row to measure, of plain values.
+    """Says what one row measures, in plain values.
 
     Attributes:
         case: its name in `CASES`.
@@ -51,7 +51,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Work:
-    """A task made ready.
+    """Holds a task made ready.
 
     Attributes:
         run: does the run of that number, from 0, to its end, and returns how many architectures it
@@ -68,22 +68,22 @@ class Work:
 
 
 def condition_number(task: Task) -> Work:
-    """κ of n images by the supernet: one network on one device."""
+    """Computes κ of n images by the supernet: one network on one device."""
     return _metric(task, "condition_number", lambda *args: data.batch(*args)[0])
 
 
 def linear_regions(task: Task) -> Work:
-    """Regions of n patches in the supernet for patches: one network on one device."""
+    """Counts the regions of n patches in the supernet for them: one network on one device."""
     return _metric(task, "linear_regions", data.patches)
 
 
 def side_by_side(task: Task) -> Work:
-    """Random architectures, a few for each device, on all devices: both metrics, one repeat."""
+    """Scores a few random architectures for each device, on all: both metrics, one repeat."""
     return evaluator(task, count=PER_DEVICE * jax.device_count())
 
 
 def evaluator(task: Task, count: int | None = None) -> Work:
-    """k random architectures (or `count`) on all devices: both metrics, one repeat."""
+    """Scores k random architectures (or `count`) on all devices: both metrics, one repeat."""
     space = spaces.get(task.space)
     # None shares another's score, so that each is computed.
     scorer = _evaluator(task, repeats=1, share_equal=False)
@@ -93,7 +93,7 @@ def evaluator(task: Task, count: int | None = None) -> Work:
 
 
 def pruning_round(task: Task) -> Work:
-    """A search's first round, with weights and batch of its own in each run: one repeat."""
+    """Does a search's first round, with weights and batch of its own in each run: one repeat."""
     scorer = _evaluator(task, repeats=1)
 
     def run(number: int) -> int:
@@ -107,7 +107,7 @@ def pruning_round(task: Task) -> Work:
 
 
 def whole_search(task: Task) -> Work:
-    """A search from the supernet to its result, with a workdir that is dropped."""
+    """Searches from the supernet to its result, with a workdir that is dropped."""
     scorer = _evaluator(task)
 
     def run(_: int) -> int:
@@ -121,19 +121,19 @@ def whole_search(task: Task) -> Work:
 
 
 def _evaluator(task: Task, *, repeats: int | None = None, **options) -> Evaluator:
-    """An evaluator of both metrics on all devices."""
+    """Makes an evaluator of both metrics on all devices."""
     protocol = presets.protocol(PRESET, batch_size=task.n, repeats=repeats, engine=task.engine)
     space, images = spaces.get(task.space), data.load("photos", size=task.side)
     return Evaluator(space, images, protocol, seed=0, **options)
 
 
 def _work(scorer: Evaluator, run: Callable[[int], int]) -> Work:
-    """Runs of an evaluator, which compiles in the first of them."""
+    """Makes work of runs of an evaluator, which compiles in the first of them."""
     return Work(run, lambda: scorer.compile_seconds, scorer.engine, jax.devices())
 
 
 def _metric(task: Task, name: str, draw: Callable) -> Work:
-    """A metric of the supernet, compiled for the first device.
+    """Computes a metric of the supernet, compiled for the first device.
 
     Args:
         task: see `Task`.

@@ -7,7 +7,7 @@ from tenas_jax.spaces.space import Space
 
 
 def load(path: str | os.PathLike, space: Space) -> Table:
-    """A benchmark: a table file, or NATS-Bench's topology directory.
+    """Loads a benchmark: a table file, or NATS-Bench's topology directory.
 
     Args:
         path: a CSV or Parquet file with a column `arch` and numbers (`Table.load`), or a directory

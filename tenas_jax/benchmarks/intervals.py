@@ -19,7 +19,7 @@ DETERMINED = 1e-9  # a share of variance left below which there is nothing to co
 
 
 class Estimate(NamedTuple):
-    """A statistic with its 95 % interval; None where it is undefined."""
+    """Holds a statistic with its 95 % interval; None where it is undefined."""
 
     value: float | None
     low: float | None
@@ -30,7 +30,7 @@ UNDEFINED = Estimate(None, None, None)
 
 
 def resamples(n: int, count: int, seed: int) -> np.ndarray:
-    """Architectures drawn with replacement.
+    """Draws architectures with replacement.
 
     Args:
         n: how many architectures there are.
@@ -50,7 +50,7 @@ def resamples(n: int, count: int, seed: int) -> np.ndarray:
 
 
 def among(draws: np.ndarray, kept: np.ndarray) -> Sequence[np.ndarray]:
-    """The resamples with some architectures left out, so that they stay common to all columns.
+    """Leaves some architectures out of the resamples, which stay common to all columns.
 
     Args:
         draws: int [B, K]
@@ -66,7 +66,7 @@ def among(draws: np.ndarray, kept: np.ndarray) -> Sequence[np.ndarray]:
 
 
 def taus(x: np.ndarray, y: np.ndarray, draws: Sequence[np.ndarray]) -> np.ndarray:
-    """Kendall's τ-b in each resample, [B]; NaN where it is undefined.
+    """Computes Kendall's τ-b in each resample, [B]; NaN where it is undefined.
 
     Args:
         x: [n], finite.
@@ -83,7 +83,7 @@ def taus(x: np.ndarray, y: np.ndarray, draws: Sequence[np.ndarray]) -> np.ndarra
 
 
 def rank_covariances(columns: np.ndarray, draws: Sequence[np.ndarray]) -> np.ndarray:
-    """Σ (rank − mean)(rank' − mean) of each two columns in each resample, with average ranks.
+    """Sums (rank − mean)(rank' − mean) of each two columns in each resample, with average ranks.
 
     Each column is sorted once; the ranks in a resample follow from how often each is drawn.
 
@@ -96,7 +96,7 @@ def rank_covariances(columns: np.ndarray, draws: Sequence[np.ndarray]) -> np.nda
     """
     m, n = columns.shape
     size = max(1, BLOCK // n)
-    found = np.empty((len(draws), m, m))
+    products = np.empty((len(draws), m, m))
     for start in range(0, len(draws), size):
         block = draws[start : start + size]
         counts = np.stack([np.bincount(draw, minlength=n) for draw in block], axis=-1).astype(float)
@@ -105,12 +105,13 @@ def rank_covariances(columns: np.ndarray, draws: Sequence[np.ndarray]) -> np.nda
             drawn = ranks[i] * counts
             for j in range(i + 1):
                 product = np.einsum("nb,nb->b", drawn, ranks[j])
-                found[start : start + size, i, j] = found[start : start + size, j, i] = product
-    return found
+                rows = slice(start, start + size)
+                products[rows, i, j] = products[rows, j, i] = product
+    return products
 
 
 def _centred_ranks(column: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """Average ranks less their mean, [n, b], where each row is drawn `counts` [n, b] times."""
+    """Computes average ranks less their mean, [n, b]; each row is drawn `counts` [n, b] times."""
     _, group = np.unique(column, return_inverse=True)
     order = np.argsort(group, kind="stable")
     starts = np.flatnonzero(np.diff(group[order], prepend=-1))
@@ -120,7 +121,7 @@ def _centred_ranks(column: np.ndarray, counts: np.ndarray) -> np.ndarray:
 
 
 def correlations(covariances: np.ndarray) -> np.ndarray:
-    """Of the first two columns, [B]: of ranks it is Spearman's ρ; NaN where one is constant.
+    """Correlates the first two columns, [B]: of ranks, Spearman's ρ; NaN where one is constant.
 
     Args:
         covariances: [B, m, m]
@@ -129,7 +130,7 @@ def correlations(covariances: np.ndarray) -> np.ndarray:
 
 
 def partial_correlations(covariances: np.ndarray) -> np.ndarray:
-    """Of the first two columns with the others held fixed, [B]; NaN where it is undefined.
+    """Correlates the first two columns with the others held fixed, [B]; NaN where undefined.
 
     The two are regressed on the others by least squares, and the residuals are correlated: their
     products are the Schur complement. Undefined is what the others determine.
@@ -146,17 +147,17 @@ def partial_correlations(covariances: np.ndarray) -> np.ndarray:
 
 
 def _correlation(products: np.ndarray, least: np.ndarray) -> np.ndarray:
-    """[B] from products [B, 2, 2]; NaN where a square is no larger than `least` [B, 2]."""
+    """Computes [B] from products [B, 2, 2]; NaN where a square is at most `least` [B, 2]."""
     squares = np.diagonal(products, axis1=-2, axis2=-1)
     defined = (squares > least).all(-1)
-    found = np.full(len(products), np.nan)
+    related = np.full(len(products), np.nan)
     roots = np.sqrt(squares[defined].prod(-1))
-    found[defined] = np.clip(products[defined, 0, 1] / roots, -1, 1)
-    return found
+    related[defined] = np.clip(products[defined, 0, 1] / roots, -1, 1)
+    return related
 
 
 def percentile_interval(statistics: np.ndarray) -> tuple[float, float] | tuple[None, None]:
-    """(2.5 %, 97.5 %) of the statistics [B] that are defined; Nones if none is."""
+    """Returns (2.5 %, 97.5 %) of the statistics [B] that are defined; Nones if none is."""
     defined = statistics[np.isfinite(statistics)]
     if not len(defined):
         return None, None
@@ -165,12 +166,12 @@ def percentile_interval(statistics: np.ndarray) -> tuple[float, float] | tuple[N
 
 
 def estimate(value: float, resampled: np.ndarray) -> Estimate:
-    """A statistic with the interval of its resamples [B]; undefined where it is NaN."""
+    """Makes a statistic with the interval of its resamples [B]; undefined where it is NaN."""
     return UNDEFINED if np.isnan(value) else Estimate(float(value), *percentile_interval(resampled))
 
 
 def estimate_tau(x: np.ndarray, y: np.ndarray, draws: Sequence[np.ndarray]) -> Estimate:
-    """Kendall's τ-b, undefined where x or y is constant.
+    """Estimates Kendall's τ-b, undefined where x or y is constant.
 
     Args:
         x: [n], finite.

@@ -49,7 +49,7 @@ COSTS = {"params_m": "params", "flops_m": "flops"}
 def read_nats_bench(
     path: str | os.PathLike, space: Space, progress: Callable[[int, int], object] | None = None
 ) -> Table:
-    """All accuracies of a directory, with one architecture in memory at a time.
+    """Reads all accuracies of a directory, with one architecture in memory at a time.
 
     Args:
         path: the directory.
@@ -70,12 +70,14 @@ def read_nats_bench(
         raise UserError(f"{path}: NATS-Bench's directory is of {SPACE}, not of {space.name}")
     if not (path / META).is_file():
         raise UserError(f"{path} is no topology directory of NATS-Bench: it has no {META}")
+    # The architectures, and whether all their files are there.
     nats_bench = _import(path)
     with _reading(path / META):
         api = nats_bench.create(str(path), "tss", fast_mode=True, verbose=False)
         archs = [api.arch(index) for index in range(len(api))]
     _check(path, archs, space)  # before minutes of reading
     files = [_file(path, index) for index in range(len(archs))]
+    # The results, one after the other.
     rows = []
     for index, file in enumerate(files):
         with _reading(file):
@@ -91,30 +93,30 @@ def read_nats_bench(
 
 
 def _numbers(results: Mapping[str, Any]) -> dict[str, float | None]:
-    """An architecture's columns of its results by epochs; None where there is none."""
-    found: dict[str, float | None] = {}
+    """Returns an architecture's columns of its results by epochs; None where there is none."""
+    numbers: dict[str, float | None] = {}
     for hp, suffix in EPOCHS.items():
         for column, (dataset, part) in SETS.items():
-            found[column + suffix] = _accuracy(results.get(hp), dataset, part)
+            numbers[column + suffix] = _accuracy(results.get(hp), dataset, part)
     costs = _costs(results)
-    return found | {column: costs.get(name) for column, name in COSTS.items()}
+    return numbers | {column: costs.get(name) for column, name in COSTS.items()}
 
 
 def _accuracy(results: Any | None, dataset: str, part: str) -> float | None:
-    """The mean over the seeds that have one after the last epoch; None where none has.
+    """Averages over the seeds that have one after the last epoch; None where none has.
 
     The package's own mean is the same where every seed has one, and fails otherwise.
     """
     if results is None or dataset not in results.get_dataset_names():
         return None
     trials = results.query(dataset).values()
-    found = [trial.eval_acc1es.get(f"{part}@{trial.get_total_epoch() - 1}") for trial in trials]
-    found = [accuracy for accuracy in found if accuracy is not None]
-    return sum(found) / len(found) if found else None
+    last = [trial.eval_acc1es.get(f"{part}@{trial.get_total_epoch() - 1}") for trial in trials]
+    known = [accuracy for accuracy in last if accuracy is not None]
+    return sum(known) / len(known) if known else None
 
 
 def _costs(results: Mapping[str, Any]) -> dict[str, float]:
-    """Those of the first trainings on CIFAR-10 whose costs the package can tell.
+    """Returns those of the first trainings on CIFAR-10 whose costs the package can tell.
 
     It cannot where there are none, nor where seeds disagree and 888, the one it trusts, is missing.
     """
@@ -126,7 +128,7 @@ def _costs(results: Mapping[str, Any]) -> dict[str, float]:
 
 
 def _check(path: pathlib.Path, archs: Sequence[str], space: Space) -> None:
-    """`UserError` unless there are architectures, all of the space."""
+    """Raises a `UserError` unless there are architectures, all of the space."""
     if not archs:
         raise UserError(f"{path} is no topology directory of NATS-Bench: {META} names nothing")
     try:
@@ -137,7 +139,7 @@ def _check(path: pathlib.Path, archs: Sequence[str], space: Space) -> None:
 
 
 def _file(path: pathlib.Path, index: int) -> pathlib.Path:
-    """Where an architecture's results lie, under either name that NATS-Bench knows."""
+    """Finds where an architecture's results lie, under either name that NATS-Bench knows."""
     names = [f"{index:06d}.pickle.pbz2", f"{index}.pickle.pbz2"]
     file = next((path / name for name in names if (path / name).is_file()), None)
     if file is None:
@@ -146,6 +148,7 @@ def _file(path: pathlib.Path, index: int) -> pathlib.Path:
 
 
 def _import(path: pathlib.Path) -> ModuleType:
+    """Imports `nats_bench`, or raises a `UserError` that says how to install it."""
     try:
         return importlib.import_module("nats_bench")
     except ImportError as error:

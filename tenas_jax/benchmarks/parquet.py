@@ -8,7 +8,7 @@ from tenas_jax.errors import UserError
 
 
 def import_pyarrow(path: str | os.PathLike) -> ModuleType:
-    """`pyarrow` with `pyarrow.parquet`, or a `UserError` that says how to install it.
+    """Imports `pyarrow` with `pyarrow.parquet`; a `UserError` says how to install it.
 
     Args:
         path: the file that it is wanted for, which the error names.

@@ -11,7 +11,7 @@ from scipy.stats import rankdata
 
 
 def precision_at(k: int, score: np.ndarray, accuracy: np.ndarray) -> float:
-    """|the k best by score ∩ the k best by accuracy| / k.
+    """Computes |the k best by score ∩ the k best by accuracy| / k.
 
     A score that says nothing has k / K.
 
@@ -25,7 +25,7 @@ def precision_at(k: int, score: np.ndarray, accuracy: np.ndarray) -> float:
 
 
 def best_rank_at(k: int, score: np.ndarray, accuracy: np.ndarray) -> float:
-    """The best accuracy rank among the k best by score: what is found by training those.
+    """Computes the best accuracy rank among the k best by score: what training those gives.
 
     Args:
         k: from 1 to K.
@@ -43,7 +43,7 @@ def best_rank_at(k: int, score: np.ndarray, accuracy: np.ndarray) -> float:
 
 
 def rank_in_draws(draws: int, score: np.ndarray, accuracy: np.ndarray) -> float:
-    """The accuracy rank, among all K, of the best scored of some architectures drawn at random.
+    """Computes the accuracy rank, among all K, of the best scored of some drawn at random.
 
     The draws are without replacement. A score that says nothing has (K + 1) / 2.
 
@@ -61,16 +61,17 @@ def rank_in_draws(draws: int, score: np.ndarray, accuracy: np.ndarray) -> float:
 
 
 def _chance_in_top(k: int, values: np.ndarray) -> np.ndarray:
-    """The chance [K] of each to be among the k largest, where ties are broken at random."""
+    """Computes the chance [K] of each to be among the k largest; ties are broken at random."""
     boundary = np.sort(values)[-k]
     above, tied = values > boundary, values == boundary
     return above + tied * ((k - above.sum()) / tied.sum())
 
 
 def _chance_of_none(n: int, draws: int) -> np.ndarray:
-    """[n + 1]: the chance that `draws` of n, without replacement, miss the first 0, 1, ..., n.
+    """Computes the chance that `draws` of n miss the first 0, 1, ..., n: [n + 1].
 
-    It is hypergeometric, C(n − a, draws) / C(n, draws), here as a product that cannot overflow.
+    The draws are without replacement. It is hypergeometric, C(n − a, draws) / C(n, draws), here as
+    a product that cannot overflow.
     """
     left = n - np.arange(n)
     return np.r_[1.0, np.cumprod(np.maximum(left - draws, 0) / left)]

@@ -29,7 +29,7 @@ PICKS = ("precision_10", "precision_100", "best_rank_10", "best_rank_100", "rank
 
 @dataclass(frozen=True)
 class Scores:
-    """Scores of K architectures, a value a repeat.
+    """Holds scores of K architectures, a value a repeat.
 
     Attributes:
         archs: [K] strings.
@@ -45,15 +45,15 @@ class Scores:
 
     @property
     def repeats(self) -> int:
-        """How many values each score has."""
+        """Counts the values of each score."""
         return len(next(iter(self.values.values())))
 
     def means(self, repeats: int | None = None) -> dict[str, np.ndarray]:
-        """Score -> [K], the mean of the first so many repeats, all by default; NaN if one is."""
+        """Returns score -> [K], the mean of the first repeats, all by default; NaN if one is."""
         return {name: values[:repeats].mean(0) for name, values in self.values.items()}
 
     def goodness(self, repeats: int | None = None) -> dict[str, np.ndarray]:
-        """`means`, signed so that larger is better."""
+        """Returns `means`, signed so that larger is better."""
         return {
             name: goodness(values, name not in self.lower_is_better)
             for name, values in self.means(repeats).items()
@@ -61,23 +61,23 @@ class Scores:
 
 
 def scores_of(
-    archs: Sequence[str], found: Sequence[Score], metrics: Sequence[str], seconds: Mapping
+    archs: Sequence[str], scores: Sequence[Score], metrics: Sequence[str], seconds: Mapping
 ) -> Scores:
-    """What the evaluator has found.
+    """Collects what the evaluator gave.
 
     Args:
         archs: [K] strings.
-        found: [K].
+        scores: [K].
         metrics: names in `METRICS`.
         seconds: metric -> seconds an architecture, for those that were timed.
     """
-    values = {name: np.array([score.values[name] for score in found]).T for name in metrics}
+    values = {name: np.array([score.values[name] for score in scores]).T for name in metrics}
     lower = frozenset(name for name in metrics if not metric(name).higher_is_better)
     return Scores(tuple(archs), values, lower, dict(seconds))
 
 
 def scores_of_table(table: Table, columns: Sequence[str] | None = None) -> Scores:
-    """The scores that a table holds, one repeat.
+    """Reads the scores that a table holds, one repeat.
 
     Args:
         table: of scores.
@@ -102,7 +102,7 @@ def scores_of_table(table: Table, columns: Sequence[str] | None = None) -> Score
 
 @dataclass(frozen=True)
 class Study:
-    """What scores of K architectures are ranked beside.
+    """Holds what scores of K architectures are ranked beside.
 
     Attributes:
         archs: [K] strings.
@@ -123,13 +123,15 @@ class Study:
     resamples: int = 1000
 
     @classmethod
-    def of(cls, archs: Sequence[str], table: Table, columns: Sequence[str], **options) -> "Study":
+    def of(
+        cls, archs: Sequence[str], table: Table, columns: Sequence[str] | None = None, **options
+    ) -> "Study":
         """Looks everything up, before what takes longer.
 
         Args:
             archs: [K] strings.
             table: of accuracies.
-            columns: of the table.
+            columns: of the table; `Table.accuracies` by default.
             **options: the other attributes.
 
         Raises:
@@ -138,6 +140,7 @@ class Study:
         """
         for name in options.get("combinations", ()):
             lookup("combination", {n: f for n, f in COMBINATIONS.items() if n != WEIGHTED}, name)
+        columns = table.accuracies if columns is None else columns
         if not columns:
             raise UserError(f"--columns names none; valid: {', '.join(table.columns)}")
         check_rows(len(archs))
@@ -145,7 +148,7 @@ class Study:
         return cls(tuple(archs), accuracies, costs(table.space, archs), **options)
 
     def rows(self, scores: Scores) -> list[Ranking]:
-        """How well each score, combination and baseline ranks each column of accuracies.
+        """Ranks by each score, combination and baseline, for each column of accuracies.
 
         Raises:
             UserError: a column with fewer than `ranking.MIN_ROWS` accuracies.
@@ -154,10 +157,10 @@ class Study:
         columns = {**single, **self._combined(single), **self.baselines}
         seconds = self._seconds(scores)
         draws = resamples(len(self.archs), self.resamples, self.seed)
-        found = []
+        rankings = []
         for name, accuracy in self.accuracies.items():
             shared = {"covariates": self.baselines, "resamples": draws}
-            found += [
+            rankings += [
                 rank(score, column, name, accuracy, seconds=seconds.get(score), **shared)
                 for score, column in columns.items()
             ]
@@ -165,17 +168,17 @@ class Study:
             # What one random score picks is chance; what equal scores pick is expected of it.
             equal = rank(RANDOM, np.zeros(len(accuracy)), name, accuracy, **shared)
             picked = {field: getattr(equal, field) for field in PICKS}
-            found.append(dataclasses.replace(floor, **picked))
-        return found
+            rankings.append(dataclasses.replace(floor, **picked))
+        return rankings
 
     def by_repeats(self, scores: Scores) -> list[dict]:
-        """τ of each score and combination by the mean of the first 1, 2, ... repeats.
+        """Computes τ of each score and combination by the mean of the first 1, 2, ... repeats.
 
         Returns:
             A dict for each accuracy, number of repeats and score: `tau`, `tau_low`, `tau_high`.
         """
         draws = resamples(len(self.archs), self.resamples, self.seed)
-        found = []
+        rows = []
         for name, accuracy in self.accuracies.items():
             kept = np.isfinite(accuracy)
             some = among(draws, kept)
@@ -184,17 +187,17 @@ class Study:
                 for score, column in {**single, **self._combined(single)}.items():
                     row = {"accuracy": name, "repeats": repeats, "score": score}
                     tau = estimate_tau(places(column[kept]), accuracy[kept], some)
-                    found.append(row | dict(zip(("tau", "tau_low", "tau_high"), tau, strict=True)))
-        return found
+                    rows.append(row | dict(zip(("tau", "tau_low", "tau_high"), tau, strict=True)))
+        return rows
 
     def frame(self, scores: Scores) -> pd.DataFrame:
-        """A row an architecture: `arch`, the scores' means, the baselines and the accuracies."""
+        """Makes a row for each architecture: `arch`, scores' means, baselines and accuracies."""
         return pd.DataFrame(
             {"arch": self.archs, **scores.means(), **self.baselines, **self.accuracies}
         )
 
     def _combined(self, single: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Combination -> goodness [K]; none of one score alone."""
+        """Returns combination -> goodness [K]; none of one score alone."""
         if len(single) < 2:
             return {}
         combined = {name: combine(name, single) for name in self.combinations}
@@ -203,32 +206,12 @@ class Study:
         return combined
 
     def _random(self) -> np.ndarray:
-        """The floor: a score that knows nothing."""
+        """Draws the floor: a score that knows nothing."""
         return np.random.default_rng([self.seed, 1]).random(len(self.archs))
 
     def _seconds(self, scores: Scores) -> dict[str, float]:
-        """Seconds an architecture; of a combination those of all its scores, if all are known."""
+        """Returns seconds an architecture; of a combination those of its scores, if known."""
         known = dict(scores.seconds)
         if set(known) >= set(scores.values):
             known |= dict.fromkeys((*self.combinations, WEIGHTED), sum(known.values()))
         return known
-
-
-def parse_weights(words: Sequence[str] | None) -> dict[str, float] | None:
-    """`NAME=NUMBER` words as weights; None for none.
-
-    Raises:
-        UserError: a word of another form, or a name that comes twice.
-    """
-    if not words:
-        return None
-    found: dict[str, float] = {}
-    for word in words:
-        name, _, number = word.partition("=")
-        try:
-            value = float(number)
-        except ValueError:
-            raise UserError(f"weight {word!r} is not NAME=NUMBER") from None
-        if found.setdefault(name, value) is not value:
-            raise UserError(f"score {name!r} is given two weights")
-    return found

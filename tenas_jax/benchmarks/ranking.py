@@ -24,7 +24,7 @@ MIN_ROWS = 10  # below, a rank correlation says next to nothing
 
 @dataclasses.dataclass(frozen=True)
 class Ranking:
-    """How well one score ranks one column of accuracies.
+    """Says how well one score ranks one column of accuracies.
 
     A bad score ranks last, where bad ones tie. What is undefined is None, and the note says why.
     `_low` and `_high` are the ends of the 95 % interval (`intervals`).
@@ -79,12 +79,12 @@ class Ranking:
     note: str | None
 
     def to_dict(self) -> dict:
-        """The attributes, as JSON takes them."""
+        """Returns the attributes, as JSON takes them."""
         return dataclasses.asdict(self)
 
 
 def check_rows(count: int, column: str | None = None) -> None:
-    """Whether there is enough to rank.
+    """Checks that there is enough to rank.
 
     Args:
         count: architectures, or accuracies of a column.
@@ -130,7 +130,7 @@ def rank(
     columns, draws = _with_accuracy(given, accuracy_name, resamples)
     x, y, *fixed = columns
     notes: list[str] = []
-    found = _correlations(columns, draws, score in covariates, notes)
+    related = _correlations(columns, draws, score in covariates, notes)
     tau_top = _tau_top(x, y, notes)
     bad = np.isfinite(np.asarray(accuracy, float)) & ~np.isfinite(np.asarray(goodness, float))
     return Ranking(
@@ -138,7 +138,7 @@ def rank(
         accuracy=accuracy_name,
         n=len(y),
         bad=int(bad.sum()),
-        **found,
+        **related,
         tau_top=tau_top,
         **_picks(x, y, notes),
         seconds=seconds,
@@ -149,9 +149,10 @@ def rank(
 def _with_accuracy(
     columns: Sequence[Sequence[float]], name: str, resamples: np.ndarray
 ) -> tuple[np.ndarray, Sequence[np.ndarray]]:
-    """Average ranks [m, n] of the rows with an accuracy, the second column, and resamples of them.
+    """Ranks the rows with an accuracy, the second column: [m, n], and resamples of them.
 
-    A row without one drops out of the resamples too, so that they stay common to all accuracies.
+    Ties share the mean of their ranks. A row without an accuracy drops out of the resamples too, so
+    that they stay common to all accuracies.
     """
     lengths = [*(len(column) for column in columns), resamples.shape[1]]
     if len(set(lengths)) > 1:
@@ -166,7 +167,7 @@ def _with_accuracy(
 def _correlations(
     columns: np.ndarray, draws: Sequence[np.ndarray], held: bool, notes: list[str]
 ) -> dict[str, float | None]:
-    """τ, ρ, r of ranks and the partial correlation, with intervals; adds notes."""
+    """Computes τ, ρ, r of ranks and the partial correlation, with intervals; adds notes."""
     x, y, *fixed = columns
     rho = r_ranks = partial = UNDEFINED
     constant = _constant(x, y)
@@ -186,20 +187,20 @@ def _correlations(
     named = {"tau": estimate_tau(x, y, draws), "rho": rho, "r_ranks": r_ranks, "partial": partial}
     return {
         key: number
-        for name, found in named.items()
-        for key, number in zip((name, f"{name}_low", f"{name}_high"), found, strict=True)
+        for name, estimated in named.items()
+        for key, number in zip((name, f"{name}_low", f"{name}_high"), estimated, strict=True)
     }
 
 
 def _constant(x: np.ndarray, y: np.ndarray) -> str | None:
-    """Which of a score and an accuracy is constant, in words."""
+    """Says which of a score and an accuracy is constant, if one is."""
     if np.ptp(x) == 0:
         return "constant score"
     return "constant accuracy" if np.ptp(y) == 0 else None
 
 
 def _tau_top(x: np.ndarray, y: np.ndarray, notes: list[str]) -> float | None:
-    """τ-b among the tenth of highest accuracy; adds a note where it is undefined alone."""
+    """Computes τ-b among the tenth of highest accuracy; adds a note where it is undefined alone."""
     count = len(y) // 10
     if count < MIN_ROWS:
         notes.append(f"fewer than {MIN_ROWS} architectures in the top 10 %")
@@ -214,12 +215,12 @@ def _tau_top(x: np.ndarray, y: np.ndarray, notes: list[str]) -> float | None:
 
 
 def _picks(x: np.ndarray, y: np.ndarray, notes: list[str]) -> dict[str, float | None]:
-    """What is picked of the best 10 and 100, and of so many draws; adds notes."""
-    found: dict[str, float | None] = {}
+    """Computes what is picked of the best 10 and 100, and of so many draws; adds notes."""
+    picks: dict[str, float | None] = {}
     for k in (10, 100):
         if 2 * k > len(y):
             notes.append(f"fewer than {2 * k} architectures: no best {k}")
-        found[f"precision_{k}"] = precision_at(k, x, y) if 2 * k <= len(y) else None
-        found[f"best_rank_{k}"] = best_rank_at(k, x, y) if 2 * k <= len(y) else None
-        found[f"rank_in_{k}_draws"] = rank_in_draws(k, x, y) if k <= len(y) else None
-    return found
+        picks[f"precision_{k}"] = precision_at(k, x, y) if 2 * k <= len(y) else None
+        picks[f"best_rank_{k}"] = best_rank_at(k, x, y) if 2 * k <= len(y) else None
+        picks[f"rank_in_{k}_draws"] = rank_in_draws(k, x, y) if k <= len(y) else None
+    return picks

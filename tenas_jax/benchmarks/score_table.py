@@ -10,6 +10,7 @@ import os
 import pathlib
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
+from typing import BinaryIO
 
 import numpy as np
 
@@ -40,7 +41,7 @@ def columns(metrics: Sequence[str]) -> dict[str, type]:
 
 
 def row(arch: str, score: Score, metrics: Sequence[str], seed: int) -> list:
-    """Gives the values of an arch, in the order of `columns`; None where a score is bad."""
+    """Returns an architecture's values, in the order of `columns`; None where a score is bad."""
     means = [score.mean(name) for name in metrics]
     flags = []
     for name, mean in zip(metrics, means, strict=True):
@@ -76,7 +77,10 @@ def write_table(path: str | os.PathLike, metrics: Sequence[str], rows: Iterable[
     atomic_write_bytes(path, lambda file: write(file, path, columns(metrics), rows))
 
 
-def _csv(file, path, types: Mapping[str, type], rows: Iterable[Sequence]) -> None:
+def _csv(
+    file: BinaryIO, path: str | os.PathLike, types: Mapping[str, type], rows: Iterable[Sequence]
+) -> None:
+    """Writes rows as CSV."""
     del path
     text = io.TextIOWrapper(file, encoding="utf-8", newline="")
     writer = csv.writer(text, lineterminator="\n")
@@ -85,7 +89,10 @@ def _csv(file, path, types: Mapping[str, type], rows: Iterable[Sequence]) -> Non
     text.detach()  # flushes, and leaves the file open
 
 
-def _parquet(file, path, types: Mapping[str, type], rows: Iterable[Sequence]) -> None:
+def _parquet(
+    file: BinaryIO, path: str | os.PathLike, types: Mapping[str, type], rows: Iterable[Sequence]
+) -> None:
+    """Writes rows as Parquet, a group at a time."""
     arrow = import_pyarrow(path)
     kinds = {str: arrow.string(), float: arrow.float64(), int: arrow.int64()}
     schema = arrow.schema([(name, kinds[kind]) for name, kind in types.items()])

@@ -14,7 +14,7 @@ PAD = 4  # pixels of zeros on each side before a random crop, as is usual for CI
 
 
 def _augment(raw: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Raw pixels [n, H, W, C], each flipped with chance 1/2 and cropped anew after padding."""
+    """Flips raw pixels [n, H, W, C], each with chance 1/2, and crops them anew after padding."""
     count, height, width, _ = raw.shape
     flip = rng.random(count) < 0.5
     raw = np.where(flip[:, None, None, None], raw[:, :, ::-1], raw)
@@ -23,7 +23,7 @@ def _augment(raw: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def _crop(images: np.ndarray, rng: np.random.Generator, height: int, width: int) -> np.ndarray:
-    """A random [height, width] window of each image, every position equally likely."""
+    """Cuts a random [height, width] window out of each image, all positions equally likely."""
     count = len(images)
     top = rng.integers(images.shape[1] - height + 1, size=count)
     left = rng.integers(images.shape[2] - width + 1, size=count)
@@ -35,12 +35,18 @@ def _crop(images: np.ndarray, rng: np.random.Generator, height: int, width: int)
 def batch(
     images: "Images", n: int, rng: np.random.Generator, *, augment: bool = True
 ) -> tuple[np.ndarray, np.ndarray]:
-    """`n` distinct examples: normalised float32 [n, H, W, C] and labels int64 [n].
+    """Draws `n` distinct examples: normalised float32 [n, H, W, C] and labels int64 [n].
 
-    `augment` flips each image left to right with chance 1/2, pads it with 4 pixels of zeros and
-    crops it back to its size at random; the result is then normalised with the mean and
-    deviation of all of `images`, so the padding becomes -mean / std. The same `rng` state picks
-    the same examples with and without it. Raises `UserError` if `n` exceeds their number.
+    Args:
+        images: what they are drawn from.
+        n: how many.
+        rng: what is drawn with. The same state picks the same examples with and without `augment`.
+        augment: whether each image is flipped left to right with chance 1/2, padded with 4 pixels
+            of zeros and cropped back to its size at random. The result is then normalised with the
+            mean and deviation of all of `images`, so the padding becomes -mean / std.
+
+    Raises:
+        UserError: `n` exceeds the number of images.
     """
     chosen = choose(images, n, rng)
     return _examples(images, chosen, rng if augment else None)
@@ -49,10 +55,12 @@ def batch(
 def batch_and_validation(
     images: "Images", n: int, rng: np.random.Generator, *, augment: bool = True
 ) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
-    """What `batch` gives, and `n` further examples, none of them in it, which are not augmented.
+    """Draws what `batch` gives, and `n` further examples, which are not augmented.
 
-    The first is the one that `batch` draws from the same state of `rng`. Raises `UserError` if
-    there are fewer than 2 `n` examples.
+    The first is the one that `batch` draws from the same state of `rng`.
+
+    Raises:
+        UserError: there are fewer than 2 `n` examples.
     """
     chosen = choose(images, n, rng, held_out=True)
     first = _examples(images, chosen, rng if augment else None)
@@ -62,7 +70,7 @@ def batch_and_validation(
 def _examples(
     images: "Images", chosen: np.ndarray, rng: np.random.Generator | None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Normalised images and labels by number, augmented by `rng` if there is one."""
+    """Returns normalised images and labels by number, augmented by `rng` if there is one."""
     raw = images.images[chosen]
     if rng is not None:
         raw = _augment(raw, rng)
@@ -70,13 +78,15 @@ def _examples(
 
 
 def patches(images: "Images", n: int, rng: np.random.Generator, *, size: int = 3) -> np.ndarray:
-    """`n` small one-channel crops for counting linear regions: float32 [n, size, size, 1].
+    """Draws `n` small one-channel crops for counting linear regions: float32 [n, size, size, 1].
 
     Each comes from another image, drawn with replacement only if `n` exceeds their number. The
     image is augmented as in `batch`, cropped at random, and one channel, drawn anew for each
     patch, is kept and normalised with that channel's own mean and deviation. (TE-NAS's released
     program draws one channel for a whole batch; over many batches the two agree.)
-    Raises `UserError` if `size` exceeds a side of the images.
+
+    Raises:
+        UserError: `size` exceeds a side of the images.
     """
     n, size = positive("the number of patches", n), positive("the patch size", size)
     count, height, width, channels = images.images.shape

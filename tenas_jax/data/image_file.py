@@ -1,29 +1,35 @@
 """One image file, whatever its kind of pixels, as RGB."""
 
+import os
 import pathlib
 import warnings
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tenas_jax.errors import UserError
 
+if TYPE_CHECKING:
+    from PIL import Image
+
 SUFFIXES = (".jpg", ".jpeg", ".png")
 
 
 def is_image_name(name: str) -> bool:
-    """Whether a file of this name is taken for an image: `SUFFIXES` in any case, not hidden."""
+    """Says whether a file of this name is taken for an image: `SUFFIXES`, any case, not hidden."""
     return name.lower().endswith(SUFFIXES) and not name.startswith(".")
 
 
-def read_image(path) -> np.ndarray:
-    """The pixels of an image file, uint8 [H, W, 3].
+def read_image(path: str | os.PathLike) -> np.ndarray:
+    """Reads the pixels of an image file, uint8 [H, W, 3].
 
     Grey pixels get three equal channels and CMYK ones are converted; what is transparent lies on
     white. Of 16 bits the upper 8 are kept. The content says which format it is, not the name: one
     of ImageNet's JPEG files is a PNG. Of several images in a file the first counts. A camera's note
     of which side is up is not heeded, as the usual readers of data sets do not either.
 
-    Raises `UserError`, naming the file, if it cannot be read, is cut short or is no image.
+    Raises:
+        UserError: the file, which is named, cannot be read, is cut short or is no image.
     """
     from PIL import Image  # slow to import, and not needed by the other sources
 
@@ -38,8 +44,8 @@ def read_image(path) -> np.ndarray:
         raise UserError(f"cannot read the image {path}: {' '.join(reason.split())}") from error
 
 
-def _rgb(image):
-    """A Pillow image as one of mode RGB."""
+def _rgb(image: "Image.Image") -> "Image.Image":
+    """Converts a Pillow image to mode RGB."""
     from PIL import Image
 
     if image.mode.startswith("I"):  # Pillow itself would cut these off at 255

@@ -13,16 +13,18 @@ from tenas_jax.errors import UserError
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Images:
-    """Images with one label each, checked once, here.
+    """Holds images with one label each, checked once, here; it is a `Dataset`.
 
-    images: uint8 (0 to 255) or float32 (0 to 1), [N, H, W, C] with C = 1 or 3. Other floating
-        types are converted to float32.
-    labels: int64 [N], from 0 to classes - 1. Other integer types are converted.
-    classes: the number of classes, which may exceed the number that occurs here.
-    label_names: one name a class; left empty it becomes "0", "1", ...
-    name: what error messages and reports call the data.
+    Attributes:
+        images: uint8 (0 to 255) or float32 (0 to 1), [N, H, W, C] with C = 1 or 3. Other floating
+            types are converted to float32.
+        labels: int64 [N], from 0 to classes - 1. Other integer types are converted.
+        classes: the number of classes, which may exceed the number that occurs here.
+        label_names: one name a class; left empty it becomes "0", "1", ...
+        name: what error messages and reports call the data.
 
-    Raises `UserError` for anything else, for NaN or infinite pixels and for an empty set.
+    Raises:
+        UserError: anything else, NaN or infinite pixels, or an empty set.
     """
 
     images: np.ndarray
@@ -31,7 +33,8 @@ class Images:
     label_names: tuple[str, ...] = ()
     name: str = "images"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
+        """Checks every field and converts it."""
         classes = positive(f"{self.name}: the number of classes", self.classes)
         images = _checked_images(self.name, np.asarray(self.images))
         labels = _checked_labels(self.name, np.asarray(self.labels), len(images), classes)
@@ -72,6 +75,7 @@ class Images:
 
     @functools.cached_property
     def _moments(self) -> tuple[np.ndarray, np.ndarray]:
+        """Computes mean and deviation of each channel, float64 [C], of pixels from 0 to 1."""
         if self.images.dtype == np.uint8:
             return _byte_moments(self.images)
         axes = (0, 1, 2)
@@ -80,23 +84,23 @@ class Images:
 
     @property
     def mean(self) -> np.ndarray:
-        """Mean of each channel, float32 [C], of pixels from 0 to 1."""
+        """Returns the mean of each channel, float32 [C], of pixels from 0 to 1."""
         return self._moments[0].astype(np.float32)
 
     @property
     def std(self) -> np.ndarray:
-        """Standard deviation of each channel, float32 [C]; that of a constant channel is 1."""
+        """Returns the deviation of each channel, float32 [C]; that of a constant channel is 1."""
         std = self._moments[1].astype(np.float32)
         # A constant float channel may miss zero by rounding, which would blow that rounding up.
         return np.where(std > 1e-6, std, np.float32(1))
 
     def normalise(self, pixels: np.ndarray) -> np.ndarray:
-        """Raw pixels [..., C] of this set's type, less `mean`, over `std`: float32 [..., C]."""
+        """Normalises raw pixels [..., C] of this set's type by its moments: float32 [..., C]."""
         unit = np.float32(255 if self.images.dtype == np.uint8 else 1)
         return (pixels.astype(np.float32) / unit - self.mean) / self.std
 
     def normalised(self) -> np.ndarray:
-        """Every image with zero mean and unit deviation in each channel: float32 [N, H, W, C]."""
+        """Normalises all images: mean 0, deviation 1 in each channel, float32 [N, H, W, C]."""
         return self.normalise(self.images)
 
 
@@ -106,7 +110,7 @@ def _as_batch(images: np.ndarray, labels: np.ndarray) -> Batch:
 
 
 def _checked_images(name: str, images: np.ndarray) -> np.ndarray:
-    """C-contiguous uint8 or float32 [N, H, W, C], or a `UserError`."""
+    """Returns C-contiguous uint8 or float32 [N, H, W, C], or raises a `UserError`."""
     if images.ndim != 4:
         raise UserError(f"{name}: images must be [N, H, W, C], not of shape {images.shape}")
     if 0 in images.shape:
@@ -126,7 +130,7 @@ def _checked_images(name: str, images: np.ndarray) -> np.ndarray:
 
 
 def _checked_labels(name: str, labels: np.ndarray, count: int, classes: int) -> np.ndarray:
-    """C-contiguous int64 [count] from 0 to classes - 1, or a `UserError`."""
+    """Returns C-contiguous int64 [count] from 0 to classes - 1, or raises a `UserError`."""
     if labels.shape != (count,):
         raise UserError(f"{name}: {count} images need labels of shape ({count},): {labels.shape}")
     if not np.issubdtype(labels.dtype, np.integer):
@@ -140,7 +144,7 @@ def _checked_labels(name: str, labels: np.ndarray, count: int, classes: int) -> 
 
 
 def _byte_moments(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and deviation [C] of uint8 pixels over 255, by counting: exact, with no float copy."""
+    """Computes mean and deviation [C] of uint8 pixels over 255, by counting: exact, no copy."""
     values = np.arange(256) / 255
     counts = np.zeros((images.shape[-1], 256), np.int64)
     for start in range(0, len(images), 1024):  # counting makes an int64 copy, so a part at a time

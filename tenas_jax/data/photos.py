@@ -38,16 +38,20 @@ def load(
     limit: int | None = None,
     seed: int = 0,
 ) -> Images:
-    """Patches uint8 [count, size, size, 3] with the photograph as label, the same every time.
+    """Cuts patches uint8 [count, size, size, 3], labelled by photograph, the same every time.
 
-    split: "train" patches lie in the first two thirds of each photograph's longer side, "test"
-        patches in the last third, so no pixel is in both.
-    size: side of a patch, 32 by default.
-    count: patches in the whole split, 4096 or 1024 by default, as evenly over the labels as can be.
-    limit: make only the first `limit` of them.
+    Args:
+        split: "train" patches lie in the first two thirds of each photograph's longer side, "test"
+            patches in the last third, so no pixel is in both.
+        size: side of a patch, 32 by default.
+        count: patches in the whole split, 4096 or 1024 by default, as evenly over the labels as
+            can be.
+        limit: make only the first `limit` of them.
+        seed: of what is cut where.
 
-    Raises `UserError` for another split, a size that no photograph has room for, or if
-    scikit-image is not installed.
+    Raises:
+        UserError: another split, a size that no photograph has room for, or scikit-image is not
+            installed.
     """
     if split not in COUNTS:
         raise unknown("split of photos", split, COUNTS)
@@ -59,19 +63,20 @@ def load(
     room = min(min(part.shape[:2]) for pair in regions for part in pair)
     if size > room:
         raise UserError(f"photos have patches of at most {room}x{room}, not {size}x{size}")
+    # What is drawn depends on the whole split, not on how much of it is wanted.
     index = list(COUNTS).index(split)
     rng = np.random.default_rng([seed, index])
     labels = rng.permutation(np.arange(count) % len(PHOTOS))
     scales = rng.integers(1, min(MAX_SCALE, room // size) + 1, size=count)
-    places = rng.random((count, 2))
+    corners = rng.random((count, 2))
     out = np.empty((wanted, size, size, 3), np.uint8)
     for i in range(wanted):
-        out[i] = _patch(regions[labels[i]][index], size, int(scales[i]), places[i])
+        out[i] = _patch(regions[labels[i]][index], size, int(scales[i]), corners[i])
     return Images(out, labels[:wanted].copy(), len(PHOTOS), tuple(PHOTOS), "photos")
 
 
 def _read(file: str) -> np.ndarray:
-    """A photograph as uint8 [H, W, 3]; grey ones get three equal channels."""
+    """Reads a photograph as uint8 [H, W, 3]; grey ones get three equal channels."""
     spec = importlib.util.find_spec("skimage")
     if spec is None:
         raise UserError("the photos need scikit-image: pip install scikit-image")
@@ -85,7 +90,7 @@ def _read(file: str) -> np.ndarray:
 
 
 def _regions(photo: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The train and the test part of a photograph, cut across its longer side."""
+    """Cuts a photograph across its longer side into a train and a test part."""
     height, width = photo.shape[:2]
     if height > width:
         cut = height - height // 3
@@ -94,13 +99,13 @@ def _regions(photo: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return photo[:, :cut], photo[:, cut:]
 
 
-def _patch(region: np.ndarray, size: int, scale: int, place: np.ndarray) -> np.ndarray:
-    """The patch at `place` (two shares of the room there is), averaged over scale x scale pixels.
+def _patch(region: np.ndarray, size: int, scale: int, corner: np.ndarray) -> np.ndarray:
+    """Cuts the patch at a corner (two shares of the room), averaged over scale x scale pixels.
 
     The mean is rounded in whole numbers, so it is the same to the bit everywhere.
     """
     side = size * scale
-    top, left = (int(p * (s - side + 1)) for p, s in zip(place, region.shape[:2], strict=True))
+    top, left = (int(p * (s - side + 1)) for p, s in zip(corner, region.shape[:2], strict=True))
     window = region[top : top + side, left : left + side].astype(np.int32)
     sums = window.reshape(size, scale, size, scale, 3).sum(axis=(1, 3))
     return ((sums + scale * scale // 2) // (scale * scale)).astype(np.uint8)

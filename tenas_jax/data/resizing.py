@@ -7,7 +7,7 @@ from tenas_jax.errors import UserError
 
 
 def _weights(old: int, new: int) -> np.ndarray:
-    """float32 [new, old]: the share of each old pixel in each new one.
+    """Computes the share of each old pixel in each new one, float32 [new, old].
 
     The triangle widens when shrinking, so that every old pixel counts (antialiasing).
     """
@@ -19,10 +19,12 @@ def _weights(old: int, new: int) -> np.ndarray:
 
 
 def resize(images: np.ndarray, size: int) -> np.ndarray:
-    """Floating images [N, H, W, C] as float32 [N, size, size, C], bilinear with antialiasing.
+    """Resizes floating images [N, H, W, C] to float32 [N, size, size, C], bilinear, antialiased.
 
     Images that are not square lose their proportions, as in the downsampled ImageNet sets.
-    Raises `UserError` for another rank, type or a size below 1.
+
+    Raises:
+        UserError: another rank or type, or a size below 1.
     """
     size = positive("size", size)
     if images.ndim != 4 or not np.issubdtype(images.dtype, np.floating):
@@ -40,7 +42,7 @@ def resize(images: np.ndarray, size: int) -> np.ndarray:
 
 
 def resize_raw(images: np.ndarray, size: int | None) -> np.ndarray:
-    """Images [N, H, W, C] resized in their own type; uint8 is rounded. None leaves them alone."""
+    """Resizes images [N, H, W, C] in their own type; uint8 is rounded. None leaves them alone."""
     if size is None or images.shape[1:3] == (positive("size", size),) * 2:
         return images
     if images.dtype != np.uint8:
@@ -49,7 +51,7 @@ def resize_raw(images: np.ndarray, size: int | None) -> np.ndarray:
 
 
 def differ_in_shape(name: str, shapes: list[tuple]) -> UserError:
-    """The error for images of several shapes that no size was given for."""
+    """Makes the error for images of several shapes that no size was given for."""
     low, high = min(shapes), max(shapes)
     return UserError(
         f"the images of {name!r} differ in shape (such as {low} and {high}): "

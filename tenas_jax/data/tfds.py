@@ -10,6 +10,7 @@ import io
 import logging
 import re
 import warnings
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -32,7 +33,7 @@ ADVICE = {
 
 
 class NoSuchDataset(LookupError):
-    """TensorFlow Datasets knows no such name; `args[0]` lists the names that it does know."""
+    """Says that TensorFlow Datasets knows no such name; `args[0]` lists those it does know."""
 
 
 def load(
@@ -43,15 +44,19 @@ def load(
     size: int | None = None,
     limit: int | None = None,
 ) -> Images:
-    """The `Images` of one split, or of the first `limit` examples of it.
+    """Loads the `Images` of one split, or of the first examples of it.
 
-    name: as TensorFlow Datasets spells it, such as "cifar10" or "imagenet_resized/16x16".
-    split: also a slice, such as "train[:10%]".
-    data_dir: where it is prepared; `$TFDS_DATA_DIR` or ~/tensorflow_datasets by default.
-    size: resize every image to [size, size]; required where images differ in size.
+    Args:
+        name: as TensorFlow Datasets spells it, such as "cifar10" or "imagenet_resized/16x16".
+        split: also a slice, such as "train[:10%]".
+        data_dir: where it is prepared; `$TFDS_DATA_DIR` or ~/tensorflow_datasets by default.
+        size: resize every image to [size, size]; required where images differ in size.
+        limit: of the examples.
 
-    Raises `NoSuchDataset` for a name that is not known, and `UserError` for what is not prepared
-    in a format that can be read, for another split and for data without labelled images.
+    Raises:
+        NoSuchDataset: the name is not known.
+        UserError: what is not prepared in a format that can be read, another split, or data
+            without labelled images.
     """
     if limit is not None:
         limit = positive("limit", limit)
@@ -87,7 +92,7 @@ def load_imagenet(
     size: int | None = None,
     limit: int | None = None,
 ) -> Images:
-    """ImageNet (ILSVRC 2012) as `load` reads it, with a `size`, since no two images are alike.
+    """Loads ImageNet (ILSVRC 2012) as `load` does, with a `size`, since no two images are alike.
 
     Its images called "test" have no labels, so "test" is "validation" here.
     """
@@ -98,8 +103,8 @@ def load_imagenet(
 
 
 @contextlib.contextmanager
-def _quiet():
-    """Without the library's remarks, so that an error is one line and no warning is raised."""
+def _quiet() -> Iterator[None]:
+    """Keeps the library's remarks away, so that an error is one line and no warning is raised."""
     logger = logging.getLogger("absl")
     level = logger.level
     # Where it wants TensorFlow it says so on standard output.
@@ -113,7 +118,7 @@ def _quiet():
 
 
 def _builder(name: str, data_dir: str | None):
-    """The builder of a dataset that is prepared."""
+    """Makes the builder of a dataset that is prepared."""
     try:
         import tensorflow_datasets as tfds
     except ImportError as error:
@@ -141,7 +146,7 @@ def _builder(name: str, data_dir: str | None):
 
 
 def _source(builder, name: str, split: str, data_dir: str | None):
-    """The examples of a split, which can be read in any order."""
+    """Opens the examples of a split, which can be read in any order."""
     splits = list(builder.info.splits)
     try:
         return builder.as_data_source(split)
@@ -156,7 +161,7 @@ def _source(builder, name: str, split: str, data_dir: str | None):
 
 
 def _unprepared(name: str, data_dir: str | None, problem: str) -> UserError:
-    """The error for a dataset that is known but cannot be read, with the way to get it."""
+    """Makes the error for a dataset that is known but cannot be read, with the way to get it."""
     where = "" if data_dir is None else f", data_dir={str(data_dir)!r}"
     return UserError(
         f"dataset {name!r} {problem}; prepare it once where TensorFlow is installed: "
@@ -166,7 +171,7 @@ def _unprepared(name: str, data_dir: str | None, problem: str) -> UserError:
 
 
 def _keys(info, name: str) -> tuple[str, str]:
-    """The names of the image and of its class among a dataset's features."""
+    """Finds the names of the image and of its class among a dataset's features."""
     import tensorflow_datasets as tfds
 
     features = dict(info.features.items()) if hasattr(info.features, "items") else {}
@@ -183,7 +188,7 @@ def _keys(info, name: str) -> tuple[str, str]:
 
 
 def _stack(name: str, images: list[np.ndarray], size: int | None) -> np.ndarray:
-    """Images [H, W, C] as one array [n, H, W, C], resized if `size` is given."""
+    """Stacks images [H, W, C] into one array [n, H, W, C], resized if `size` is given."""
     if size is not None:
         return np.concatenate([resize_raw(image[None], size) for image in images])
     shapes = [image.shape for image in images]

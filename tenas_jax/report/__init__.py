@@ -1,1 +1,1 @@
-"""What a run or a measurement found: tables, pictures, and files in the workdir."""
+"""What runs came to: tables, pictures, files in the workdir, and a page of several."""

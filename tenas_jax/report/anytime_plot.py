@@ -23,7 +23,7 @@ Run = tuple[np.ndarray, np.ndarray]  # costs, increasing, and the accuracies fro
 
 
 class Course(NamedTuple):
-    """The runs of a search together, [points] each: a step at each cost."""
+    """Holds the runs of a search together, [points] each: a step at each cost."""
 
     cost: np.ndarray
     mean: np.ndarray
@@ -41,10 +41,11 @@ def anytime_picture(
     oracle: float | None = None,
     title: str,
 ) -> Picture:
-    """A step line a search, the mean of its runs, in a band from the least to the greatest.
+    """Draws a step line for each search, the mean of its runs, in a band of all of them.
 
-    It begins where all runs of the search have an answer and ends with the longest; a run that has
-    ended keeps its answer. A search whose runs have one answer each is drawn as marks.
+    The band is from the least to the greatest. A line begins where all runs of the search have an
+    answer and ends with the longest; a run that has ended keeps its answer. A search whose runs
+    have one answer each is drawn as marks.
 
     Args:
         curves: the name of a search -> its runs, each a list of (cost, accuracy of the answer so
@@ -64,9 +65,11 @@ def anytime_picture(
     axes = figure.add_subplot()
     style.frame(axes)
     style.labels(axes, x_name, y_name)
-    shown = {name: found for name, runs in curves.items() if (found := _runs(runs))}
+    answered = {name: _runs(runs) for name, runs in curves.items()}
+    shown = {name: runs for name, runs in answered.items() if runs}
     if not shown:
         write_nothing(axes)
+    # The searches, each as a line or as marks.
     hovers, legend, notes = {}, {}, {}
     for number, (name, runs) in enumerate(shown.items()):
         gid, label = f"search{number}", f"{name}, {len(runs)} run{'s' * (len(runs) > 1)}"
@@ -80,6 +83,7 @@ def anytime_picture(
         hovers[gid] = [f"{label}\n{x_name} {x}\n{y_name} {y}" for x, y in texts]
     if shown:
         _finish(axes, shown, {"oracle": oracle, "floor": floor}, legend)
+    # What is drawn, in words.
     words = {"fontsize": style.SMALL_SIZE, "color": style.SOFT_INK}
     axes.set_title(" · ".join(notes), loc="left", **words)
     write_legend(figure, list(legend.values()), list(legend))
@@ -88,7 +92,7 @@ def anytime_picture(
 
 
 def course(runs: Sequence[Run]) -> Course:
-    """Mean, least and greatest accuracy of the runs, from where all have begun."""
+    """Computes mean, least and greatest accuracy of the runs, from where all have begun."""
     begin = max(costs[0] for costs, _ in runs)
     at = np.unique(np.concatenate([costs for costs, _ in runs]))
     at = at[at >= begin]
@@ -101,17 +105,18 @@ def course(runs: Sequence[Run]) -> Course:
 
 
 def _runs(runs: Sequence[Sequence[tuple[float, float]]]) -> list[Run]:
-    """Those that have an answer, as arrays."""
-    found = []
+    """Returns the runs that have an answer, as arrays."""
+    answered = []
     for run in runs:
         costs, accuracies = finite(c for c, _ in run), finite(a for _, a in run)
         known = np.isfinite(costs) & np.isfinite(accuracies)
         if known.any():
-            found.append((costs[known], accuracies[known]))
-    return found
+            answered.append((costs[known], accuracies[known]))
+    return answered
 
 
 def _draw_marks(axes: Axes, runs: Sequence[Run], look: dict, gid: str) -> tuple[Artist, list]:
+    """Draws runs of one answer each; gives what the legend explains, and (x, y) in words."""
     costs = [float(costs[0]) for costs, _ in runs]
     accuracies = [float(accuracies[0]) for _, accuracies in runs]
     points = look | {"linestyle": "none", "markeredgecolor": style.PAPER, "markeredgewidth": 0.7}
@@ -120,18 +125,19 @@ def _draw_marks(axes: Axes, runs: Sequence[Run], look: dict, gid: str) -> tuple[
     return line, [(plain_number(x), f"{y:.6g}") for x, y in pairs]
 
 
-def _draw_course(axes: Axes, found: Course, look: dict, gid: str) -> tuple[Artist, list]:
-    count = len(found.cost)
+def _draw_course(axes: Axes, runs: Course, look: dict, gid: str) -> tuple[Artist, list]:
+    """Draws a line of steps and its band; gives what `_draw_marks` does."""
+    count = len(runs.cost)
     marked = sorted({*range(0, count, -(-count // MOST_MARKS)), count - 1})
     steps = {"drawstyle": "steps-post", "markevery": marked, "markersize": 5.5}
-    [line] = axes.plot(found.cost, found.mean, gid=gid, zorder=2.5, **(look | steps))
-    if (found.low < found.high).any():
+    [line] = axes.plot(runs.cost, runs.mean, gid=gid, zorder=2.5, **(look | steps))
+    if (runs.low < runs.high).any():
         band = {"color": look["color"], "alpha": 0.16, "linewidth": 0}
-        axes.fill_between(found.cost, found.low, found.high, step="post", **band)
+        axes.fill_between(runs.cost, runs.low, runs.high, step="post", **band)
     return line, [
         (
-            plain_number(found.cost[i]),
-            f"{found.mean[i]:.6g} [{found.low[i]:.6g}, {found.high[i]:.6g}]",
+            plain_number(runs.cost[i]),
+            f"{runs.mean[i]:.6g} [{runs.low[i]:.6g}, {runs.high[i]:.6g}]",
         )
         for i in marked
     ]

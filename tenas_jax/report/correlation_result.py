@@ -19,9 +19,9 @@ from tenas_jax.report.tables import format_table
 from tenas_jax.report.tau_plot import tau_picture
 from tenas_jax.runs.files import atomic_write_text
 from tenas_jax.runs.json_values import read_object
+from tenas_jax.runs.layout import RESULT
 from tenas_jax.runs.workdir import Workdir
 
-RESULT = "result.json"
 COMMAND = "correlate"
 TABLE = "scores.csv"
 HEADER = ("score", "bad", "tau", "95 %", "rho", "95 %", "tau top 10 %", "in top 10", "in top 100",
@@ -43,7 +43,7 @@ def write_correlation(
         What `result.json` holds.
     """
     rankings = study.rows(scores)
-    found = {
+    result = {
         "command": COMMAND,
         **how,
         "archs": len(study.archs),
@@ -56,15 +56,15 @@ def write_correlation(
     if workdir is not None and workdir.is_writer:
         text = study.frame(scores).to_csv(index=False, lineterminator="\n")
         atomic_write_text(workdir.path / TABLE, text)
-        _draw(study, scores, found, workdir)
-        atomic_write_text(workdir.path / RESULT, json.dumps(found, indent=1) + "\n")
+        _draw(study, scores, result, workdir)
+        atomic_write_text(workdir.path / RESULT, json.dumps(result, indent=1) + "\n")
     print(correlation_text(rankings))
-    print(_how(found))
-    return found
+    print(_how(result))
+    return result
 
 
 def correlation_text(rankings: Sequence[Ranking]) -> str:
-    """A table for each column of accuracies, and what is undefined in words."""
+    """Writes a table for each column of accuracies, and what is undefined in words."""
     columns = dict.fromkeys(row.accuracy for row in rankings)
     return "\n\n".join(
         _text_of(name, [r for r in rankings if r.accuracy == name]) for name in columns
@@ -72,13 +72,14 @@ def correlation_text(rankings: Sequence[Ranking]) -> str:
 
 
 def _text_of(column: str, rankings: Sequence[Ranking]) -> str:
+    """Writes the table of one column, and its notes."""
     title = f"{column}, {rankings[0].n} architectures"
     table = format_table(HEADER, [_row(row.to_dict()) for row in rankings])
     return "\n".join([title, table, *_notes(rankings)])
 
 
 def _notes(rankings: Sequence[Ranking]) -> list[str]:
-    """What is undefined and why, a line each, with the scores that it is said of."""
+    """Says what is undefined and why, a line each, with the scores that it is said of."""
     scores: dict[str, list[str]] = {}
     for row in rankings:
         for note in (row.note or "").split("; "):
@@ -90,27 +91,28 @@ def _notes(rankings: Sequence[Ranking]) -> list[str]:
     ]
 
 
-def _row(found: Mapping) -> tuple:
+def _row(row: Mapping) -> tuple:
+    """Returns what the table says of a score."""
     return (
-        found["score"],
-        found["bad"],
-        _number(found["tau"]),
-        _interval(found, "tau"),
-        _number(found["rho"]),
-        _interval(found, "rho"),
-        _number(found["tau_top"]),
-        _number(found["precision_10"], 2),
-        _number(found["precision_100"], 2),
-        _number(found["best_rank_10"], 0),
-        _number(found["rank_in_100_draws"], 0),
-        _number(found["partial"]),
-        _interval(found, "partial"),
-        found["seconds"],
+        row["score"],
+        row["bad"],
+        _number(row["tau"]),
+        _interval(row, "tau"),
+        _number(row["rho"]),
+        _interval(row, "rho"),
+        _number(row["tau_top"]),
+        _number(row["precision_10"], 2),
+        _number(row["precision_100"], 2),
+        _number(row["best_rank_10"], 0),
+        _number(row["rank_in_100_draws"], 0),
+        _number(row["partial"]),
+        _interval(row, "partial"),
+        row["seconds"],
     )
 
 
-def _draw(study: Study, scores: Scores, found: Mapping, workdir: Workdir) -> None:
-    """The pictures, of the first column of accuracies."""
+def _draw(study: Study, scores: Scores, result: Mapping, workdir: Workdir) -> None:
+    """Draws the pictures, of the first column of accuracies."""
     column, accuracy = next(iter(study.accuracies.items()))
     words = column.replace("_", " ")
     pictures = {
@@ -120,12 +122,12 @@ def _draw(study: Study, scores: Scores, found: Mapping, workdir: Workdir) -> Non
             study.archs,
             accuracy_name=column,
             lower_is_better=scores.lower_is_better,
-            taus={row["score"]: row["tau"] for row in found["rows"] if row["accuracy"] == column},
+            taus={row["score"]: row["tau"] for row in result["rows"] if row["accuracy"] == column},
             title=f"Scores at initialisation against {words}",
         )
     }
     if scores.repeats > 1:
-        rows = [row for row in found["by_repeats"] if row["accuracy"] == column]
+        rows = [row for row in result["by_repeats"] if row["accuracy"] == column]
         title = f"Kendall's τ with {words} by repeats averaged"
         options = {"x": "repeats", "x_name": "repeats averaged", "title": title}
         pictures["repeats.png"] = tau_picture(rows, **options)
@@ -137,20 +139,22 @@ def _draw(study: Study, scores: Scores, found: Mapping, workdir: Workdir) -> Non
         save_png(picture.figure, workdir.path / name)
 
 
-def _how(found: Mapping) -> str:
-    """What was ranked, in words."""
-    if "scores" in found:
-        return f"{found['archs']} architectures, {found['scores']}"
+def _how(result: Mapping) -> str:
+    """Says what was ranked."""
+    if "scores" in result:
+        return f"{result['archs']} architectures, {result['scores']}"
     return (
-        f"{found['archs']} architectures, preset {found['preset']}, {found['data']}, "
-        f"N = {found['batch_size']}, {found['repeats']} repeats, engine {found['engine']}"
+        f"{result['archs']} architectures, preset {result['preset']}, {result['data']}, "
+        f"N = {result['batch_size']}, {result['repeats']} repeats, engine {result['engine']}"
     )
 
 
-def _number(value: float | None, places: int = 3) -> str:
-    return "–" if value is None else f"{value:.{places}f}"
+def _number(value: float | None, decimals: int = 3) -> str:
+    """Writes a statistic, or that it is undefined."""
+    return "–" if value is None else f"{value:.{decimals}f}"
 
 
-def _interval(found: Mapping, name: str) -> str:
-    low, high = found[f"{name}_low"], found[f"{name}_high"]
+def _interval(row: Mapping, name: str) -> str:
+    """Writes the interval of a statistic, or that it is undefined."""
+    low, high = row[f"{name}_low"], row[f"{name}_high"]
     return "–" if low is None else f"[{low:.3f}, {high:.3f}]"

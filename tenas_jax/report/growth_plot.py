@@ -11,10 +11,9 @@ from matplotlib.ticker import MaxNLocator
 
 from tenas_jax.errors import UserError
 from tenas_jax.report import style
-from tenas_jax.report.headings import write_nothing
+from tenas_jax.report.headings import shrink, write_nothing
 from tenas_jax.report.picture import Picture, new_figure, styled
 from tenas_jax.report.scales import finite, plain_number, set_scale
-from tenas_jax.report.text_size import shrink
 from tenas_jax.report.trajectory_panel import axis_words, is_log
 
 MILLION = 1e6
@@ -26,7 +25,7 @@ DOT = {"color": style.CURVE_COLORS[2], "alpha": 0.3, "linewidths": 0, "s": 22, "
 
 @styled
 def growth_picture(history: Sequence[Mapping], metrics: Sequence[str], title: str) -> Picture:
-    """Panels over the parameters in full, 1600 x 900 pixels: blocks, width, and each metric.
+    """Draws panels over the parameters in full, 1600 x 900 pixels: blocks, width, and each metric.
 
     A mark is the network that a step took, a faint dot one of the step's candidates. What lacks a
     metric is left out of its panel, and counted below it. Accuracies are not known, so not shown.
@@ -57,7 +56,7 @@ def growth_picture(history: Sequence[Mapping], metrics: Sequence[str], title: st
 
 
 def _panels(figure: Figure, metrics: int) -> tuple[Axes, Axes, list[Axes]]:
-    """Axes of blocks and width, left, and two metrics a column beside them; an odd last is tall."""
+    """Makes axes of blocks and width, left, two metrics a column beside; an odd last is tall."""
     columns = 1 + -(-metrics // 2)
     frame = {"left": 0.045, "right": 0.985, "bottom": 0.125, "top": 0.835}
     grid = figure.add_gridspec(2, columns, hspace=0.32, wspace=0.1 * columns, **frame)
@@ -71,14 +70,14 @@ def _panels(figure: Figure, metrics: int) -> tuple[Axes, Axes, list[Axes]]:
 
 
 def _millions(entries: Sequence[Mapping]) -> np.ndarray:
-    """float64 [entries]: parameters."""
+    """Returns parameters in millions, float64 [entries]."""
     return np.array([entry["parameters"] for entry in entries], float) / MILLION
 
 
 def _draw_depths(
     axes: Axes, across: np.ndarray, history: Sequence[Mapping], texts: Sequence[str]
 ) -> dict[str, list[str]]:
-    """A line of steps for each stage."""
+    """Draws a line of steps for each stage."""
     depths = np.array([entry["sizes"][:-1] for entry in history])
     hovers = {}
     for stage, blocks in enumerate(depths.T):
@@ -95,7 +94,7 @@ def _draw_depths(
 def _draw_steps(
     axes: Axes, across: np.ndarray, up: Sequence[float], gid: str, texts: Sequence[str], **look
 ) -> dict[str, list[str]]:
-    """What stays until the next step's network, and its marks."""
+    """Draws what stays until the next step's network, and its marks."""
     look = CHOSEN | look
     style.frame(axes)
     line = look | {"marker": None, "drawstyle": "steps-post"}
@@ -108,7 +107,7 @@ def _draw_steps(
 def _draw_metric(
     axes: Axes, name: str, history: Sequence[Mapping], texts: Sequence[str]
 ) -> dict[str, list[str]]:
-    """The line of the networks taken, with a gap where one is bad, over all candidates' dots."""
+    """Draws the line of the networks taken, with a gap where one is bad, over candidates' dots."""
     style.frame(axes)
     others = [
         (step, other) for step, entry in enumerate(history, 1) for other in entry["candidates"]
@@ -123,8 +122,9 @@ def _draw_metric(
     if not len(shown):
         write_nothing(axes)
         return hovers
-    places = _millions([other for _, other in others])
-    axes.scatter(places[shown], dots[shown], gid=f"candidates-{name}", **DOT)
+    # All candidates, and over them the networks taken.
+    sizes = _millions([other for _, other in others])
+    axes.scatter(sizes[shown], dots[shown], gid=f"candidates-{name}", **DOT)
     hovers[f"candidates-{name}"] = [
         _text(other, (name,), step) for step, other in (others[i] for i in shown)
     ]
@@ -139,7 +139,7 @@ def _draw_metric(
 
 
 def _set_parameters(panels: Sequence[Axes], history: Sequence[Mapping]) -> None:
-    """The same logarithmic axis below all panels: all candidates', with room at both ends."""
+    """Sets the same logarithmic axis below all panels: all candidates', with room at both ends."""
     seen = _millions([other for entry in history for other in entry["candidates"]])
     room = max((seen.max() / seen.min()) ** 0.04, 1.02)
     for axes in panels:
@@ -150,6 +150,7 @@ def _set_parameters(panels: Sequence[Axes], history: Sequence[Mapping]) -> None:
 
 
 def _write_name(axes: Axes, words: str) -> None:
+    """Writes above a panel what it shows, small enough to fit."""
     text = axes.set_title(
         words, loc="left", fontsize=style.LABEL_SIZE, color=style.INK, parse_math=False
     )
@@ -157,8 +158,9 @@ def _write_name(axes: Axes, words: str) -> None:
 
 
 def _write_texts(figure: Figure, title: str) -> None:
-    place = {"parse_math": False, "color": style.INK}
-    heading = figure.text(0.02, 0.94, title, fontsize=style.TITLE_SIZE, fontweight="bold", **place)
+    """Writes the title above, a note below, and what the marks are."""
+    look = {"parse_math": False, "color": style.INK}
+    heading = figure.text(0.02, 0.94, title, fontsize=style.TITLE_SIZE, fontweight="bold", **look)
     shrink(heading, 0.96 * figure.bbox.width)
     note = f"{UNTRAINED} Sizes and parameters are those of the network in full."
     figure.text(0.02, 0.025, note, fontsize=style.SMALL_SIZE, color=style.SOFT_INK)
@@ -176,7 +178,7 @@ def _write_texts(figure: Figure, title: str) -> None:
 
 
 def _text(entry: Mapping, metrics: Sequence[str], step: int) -> str:
-    """What a mark says."""
+    """Writes what a mark says."""
     values = finite(entry.get(name) for name in metrics)
     named = [
         f"{name.replace('_', ' ')} {plain_number(value) if math.isfinite(value) else 'bad'}"

@@ -47,7 +47,7 @@ def write_result(
     records = list(recorded(workdir.iter_records(), workdir.path))
     family = family_of(strategy.history, strategy.space.topology, metrics, sides, strategy.classes)
     last = family[-1]
-    found = {
+    result = {
         "arch": last["string"],
         **{name: last[name] for name in ("parameters", "multiply_adds", *metrics)},
         "family": family,
@@ -62,18 +62,18 @@ def write_result(
     }
     previous = read_object(workdir.path / RESULT)
     if previous is not None and evaluator.run_seconds == 0:  # shown again: nothing was computed
-        found |= {name: previous.get(name, found[name]) for name in KEPT}
+        result |= {name: previous.get(name, result[name]) for name in KEPT}
     if workdir.is_writer:
         topology, _ = split(last["string"])
         title = f"Growth of {topology}, preset {preset}"
         picture = growth_picture(strategy.history, metrics, title)
         save_png(picture.figure, workdir.path / PICTURE)
         atomic_write_text(workdir.path / FAMILY, family_csv(family))
-        atomic_write_text(workdir.path / RESULT, json.dumps(found, indent=2) + "\n")
+        atomic_write_text(workdir.path / RESULT, json.dumps(result, indent=2) + "\n")
     candidates = [len(entry["candidates"]) for entry in strategy.history]
     print(_table(family, metrics, candidates), end="\n\n")
-    print(_text(found, metrics, sides, evaluator))
-    return found
+    print(_text(result, metrics, sides, evaluator))
+    return result
 
 
 def family_of(
@@ -83,7 +83,7 @@ def family_of(
     sides: tuple[int, int],
     classes: int,
 ) -> list[dict]:
-    """The networks that a growth's steps took, in full: a dict a step.
+    """Lists the networks that a growth's steps took, in full: a dict a step.
 
     Args:
         history: of `Growth`.
@@ -107,7 +107,7 @@ def family_of(
 
 
 def family_csv(family: Sequence[Mapping]) -> str:
-    """The family as CSV: a row a step, numbered from 1; a value that is bad is blank.
+    """Writes the family as CSV: a row a step, numbered from 1; a value that is bad is blank.
 
     The sizes are columns `depth_1`, …, `hidden`.
     """
@@ -121,7 +121,7 @@ def family_csv(family: Sequence[Mapping]) -> str:
 
 
 def _table(family: Sequence[Mapping], metrics: Sequence[str], candidates: Sequence[int]) -> str:
-    """A line a step."""
+    """Makes a line for each step."""
     rows = [
         [
             step,
@@ -139,33 +139,35 @@ def _table(family: Sequence[Mapping], metrics: Sequence[str], candidates: Sequen
 
 
 def _mean(value: float | None) -> float | str:
+    """Returns a mean as the table has it."""
     return "none" if value is None else value
 
 
 def _text(
-    found: Mapping, metrics: Sequence[str], sides: tuple[int, int], evaluator: SizesEvaluator
+    result: Mapping, metrics: Sequence[str], sides: tuple[int, int], evaluator: SizesEvaluator
 ) -> str:
-    """The last network in words."""
+    """Puts the last network into words."""
     lines = [
-        ("architecture", found["arch"]),
-        ("parameters", f"{found['parameters']:,}"),
-        ("multiply-adds", f"{found['multiply_adds']:,} for an image of {sides[0]} x {sides[1]}"),
-        *((name.replace("_", " "), _number(found[name])) for name in metrics),
+        ("architecture", result["arch"]),
+        ("parameters", f"{result['parameters']:,}"),
+        ("multiply-adds", f"{result['multiply_adds']:,} for an image of {sides[0]} x {sides[1]}"),
+        *((name.replace("_", " "), _number(result[name])) for name in metrics),
         ("accuracy", f"unknown. {UNTRAINED}"),
         (
             "scored",
-            f"{found['architectures_scored']} networks in {found['scoring_seconds']:.0f} s, "
-            f"preset {found['preset']}, engine {found['engine']}",
+            f"{result['architectures_scored']} networks in {result['scoring_seconds']:.0f} s, "
+            f"preset {result['preset']}, engine {result['engine']}",
         ),
         (
             "this start",
             f"compile {evaluator.compile_seconds:.1f} s, run {evaluator.run_seconds:.1f} s",
         ),
     ]
-    if found["bad_kernels"]:
-        lines.append(("bad values", f"{found['bad_kernels']} (flags are in records.jsonl)"))
+    if result["bad_kernels"]:
+        lines.append(("bad values", f"{result['bad_kernels']} (flags are in records.jsonl)"))
     return "\n".join(f"{name:22}{text}" for name, text in lines)
 
 
 def _number(value: float | None) -> str:
+    """Writes a metric's value, or that it is bad."""
     return "none (bad)" if value is None else f"{value:.6g}"

@@ -1,4 +1,4 @@
-"""What stands around a figure of constrained layout: its title above and its legend below."""
+"""The texts around a figure: its title, its legend, and how large a text is once drawn."""
 
 import textwrap
 from collections.abc import Sequence
@@ -6,15 +6,18 @@ from collections.abc import Sequence
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.text import Text
+from matplotlib.transforms import Bbox
 
 from tenas_jax.report import style
 
 LETTER = 0.13  # inches that a letter of a title takes at most
 LEGEND_LETTER, LEGEND_MARK, LEGEND_LINE = 0.083, 0.95, 0.23  # inches
+LEAST_SIZE = 6  # points below which a text is not shrunk further
 
 
 def write_title(figure: Figure, title: str) -> None:
-    """Put the title above, on as many lines as it takes.
+    """Puts the title above, on as many lines as it takes.
 
     Args:
         figure: as of `picture.new_figure(…, layout="constrained")`.
@@ -27,7 +30,7 @@ def write_title(figure: Figure, title: str) -> None:
 
 
 def write_legend(figure: Figure, handles: Sequence[Artist], labels: Sequence[str]) -> None:
-    """Put a legend below what is shown, in as many columns as fit; the figure grows by it."""
+    """Puts a legend below what is shown, in as many columns as fit; the figure grows by it."""
     if not labels:
         return
     width = LEGEND_MARK + LEGEND_LETTER * max(map(len, labels))
@@ -48,7 +51,20 @@ def write_legend(figure: Figure, handles: Sequence[Artist], labels: Sequence[str
 
 
 def write_nothing(axes: Axes) -> None:
-    """Say in the middle of empty axes that there is nothing to show."""
+    """Says in the middle of empty axes that there is nothing to show."""
     axes.set(xticks=[], yticks=[])
     where = {"transform": axes.transAxes, "ha": "center", "va": "center"}
     axes.text(0.5, 0.5, "nothing to show", color=style.SOFT_INK, **where)
+
+
+def text_extent(text: Text) -> Bbox:
+    """Measures the box that a text takes, in pixels."""
+    return text.get_window_extent(text.figure.canvas.get_renderer())
+
+
+def shrink(text: Text, width: float) -> None:
+    """Makes a text smaller until it is no wider than `width` pixels (or too small to read)."""
+    for _ in range(20):
+        if text_extent(text).width <= width or text.get_fontsize() <= LEAST_SIZE:
+            return
+        text.set_fontsize(text.get_fontsize() - 0.5)

@@ -10,17 +10,16 @@ from matplotlib.transforms import Bbox
 from tenas_jax.errors import UserError
 from tenas_jax.metrics import METRICS
 from tenas_jax.report import style
-from tenas_jax.report.headings import write_legend, write_nothing, write_title
+from tenas_jax.report.headings import text_extent, write_legend, write_nothing, write_title
 from tenas_jax.report.picture import Picture, new_figure, styled
 from tenas_jax.report.pruning_plot import SERIES
 from tenas_jax.report.scales import finite, is_wide, plain_number, set_scale
-from tenas_jax.report.text_size import text_extent
 
 ACROSS = 3  # panels in a row
 FIRST_MARK = {"color": style.KEPT, "marker": "s", "markersize": 9, "linestyle": "none"}
 BACKING = {"facecolor": style.PAPER, "edgecolor": "none", "alpha": 0.8, "pad": 0.6}
 # Where the number of a round may stand, in points from its mark: beside it, then further away.
-PLACES = [
+OFFSETS = [
     (radius * x, radius * y)
     for radius in (13, 22)
     for x, y in (
@@ -38,7 +37,7 @@ PLACES = [
 
 @styled
 def path_picture(history: Sequence[Mapping], *metrics: str, title: str) -> Picture:
-    """The supernet's path over metrics, a panel a pair; points are numbered where there is room.
+    """Draws the supernet's path over metrics, a panel a pair; marks are numbered if there is room.
 
     Args:
         history: dicts with `round`, `mask` [cells][edges][ops] before the round's pruning, and the
@@ -70,8 +69,8 @@ def path_picture(history: Sequence[Mapping], *metrics: str, title: str) -> Pictu
         drawn.append((axes, *known))
         end = "latest round" if history[-1].get("pruned") else "result"
         texts = [_text(entry, *pair) for entry in history]
-        found, own = _draw_path(axes, *known, texts, end, f"-{number}" if number else "")
-        hovers |= found
+        marks, own = _draw_path(axes, *known, texts, end, f"-{number}" if number else "")
+        hovers |= marks
         handles |= own
         _set_scales(axes, *known)
     for axes in panels[len(pairs) :]:
@@ -89,7 +88,7 @@ def path_picture(history: Sequence[Mapping], *metrics: str, title: str) -> Pictu
 def _draw_pair(
     axes: Axes, history: Sequence[Mapping], x: str, y: str
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Empty axes of two metrics, and their values [rounds], both NaN where one is not known."""
+    """Names the axes of two metrics; gives both's values [rounds], NaN where one is not known."""
     style.frame(axes)
     style.labels(axes, _axis_words(x), _axis_words(y))
     across, up = (finite(entry[name] for entry in history) for name in (x, y))
@@ -100,6 +99,7 @@ def _draw_pair(
 
 
 def _set_scales(axes: Axes, across: np.ndarray, up: np.ndarray) -> None:
+    """Sets both scales, where anything is shown."""
     if np.isfinite(across).any():
         axes.margins(0.1)
         set_scale(axes, "x", log=is_wide(across))
@@ -107,7 +107,7 @@ def _set_scales(axes: Axes, across: np.ndarray, up: np.ndarray) -> None:
 
 
 def _axis_words(name: str) -> str:
-    """A metric in words, and which way it is better."""
+    """Puts a metric into words, and says which way it is better."""
     words, _ = SERIES.get(name, (name.replace("_", " "), False))
     if name not in METRICS:
         return words
@@ -115,12 +115,14 @@ def _axis_words(name: str) -> str:
 
 
 def _text(entry: Mapping, x: str, y: str) -> str:
+    """Writes what the mark of a round says."""
     values = [f"{SERIES.get(n, (n.replace('_', ' '),))[0]} {_number(entry[n])}" for n in (x, y)]
     left = f"operations left {int(np.sum(entry['mask']))}"
     return "\n".join([f"round {entry['round']}", *values, left])
 
 
 def _number(value: float | None) -> str:
+    """Writes a metric's value, or that it is not known."""
     return "not known" if value is None else plain_number(value)
 
 
@@ -132,7 +134,7 @@ def _draw_path(
     end: str,
     suffix: str,
 ) -> tuple[dict, dict]:
-    """The line and its marks; gives the marks' texts by gid, and what the legend explains."""
+    """Draws the line and its marks; gives the marks' texts by gid, and what the legend explains."""
     axes.plot(across, up, color=style.SERIES["color"], linewidth=1.5, zorder=2)
     last = len(across) - 1
     kinds = {
@@ -151,17 +153,17 @@ def _draw_path(
 
 
 def _write_numbers(axes: Axes, across: np.ndarray, up: np.ndarray, rounds: np.ndarray) -> None:
-    """Write each round's number beside its mark, where it touches neither mark nor number."""
+    """Writes each round's number beside its mark, where it touches neither mark nor number."""
     points = axes.figure.dpi / 72
     marks = axes.transData.transform(np.column_stack([across, up]))
     taken = [Bbox.from_bounds(a - 5 * points, b - 5 * points, *[10 * points] * 2) for a, b in marks]
     for x, y, number in zip(across, up, rounds, strict=True):
         look = {"fontsize": style.SMALL_SIZE, "color": style.INK, "ha": "center", "va": "center"}
         beside = {"textcoords": "offset points", "annotation_clip": False}
-        label = axes.annotate(str(number), (x, y), PLACES[0], bbox=BACKING, **beside, **look)
+        label = axes.annotate(str(number), (x, y), OFFSETS[0], bbox=BACKING, **beside, **look)
         label.set_in_layout(False)
-        for place in PLACES:
-            label.set_position(place)
+        for offset in OFFSETS:
+            label.set_position(offset)
             box = text_extent(label)
             if axes.bbox.contains(box.x0, box.y0) and axes.bbox.contains(box.x1, box.y1):
                 if not any(box.overlaps(other) for other in taken):

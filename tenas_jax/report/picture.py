@@ -27,14 +27,14 @@ _SVG = "http://www.w3.org/2000/svg"
 _NO_METADATA = dict.fromkeys(("Date", "Creator", "Format", "Type"))
 # Without a salt of their own the ids would differ from one call to the next.
 _SVG_RC = {"svg.fonttype": "none", "svg.hashsalt": "tenas_jax", "svg.image_inline": True}
-_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")  # XML has no place for these.
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")  # XML does not take these.
 _REFERENCE = re.compile(r"url\(#")
 _LONG_NUMBER = re.compile(r"-?\d+\.\d{3,}")
 _FONT = re.compile(r"'DejaVu Sans'(, sans-serif)?")
 
 
 class Picture(NamedTuple):
-    """A figure, and the text of each of its marks.
+    """Holds a figure, and the text of each of its marks.
 
     Attributes:
         figure: with a canvas.
@@ -48,12 +48,12 @@ class Picture(NamedTuple):
 
 
 def styled(function: F) -> F:
-    """Make a function draw in the style of `tenas_jax.report.style`, whatever the user has set."""
+    """Makes a function draw in the style of `tenas_jax.report.style`, whatever the user has set."""
     return matplotlib.rc_context(style.RC)(function)
 
 
 def new_figure(width: float, height: float, **options) -> Figure:
-    """An empty figure that can be drawn and saved, to be called in a `styled` function.
+    """Makes an empty figure that can be drawn and saved, to be called in a `styled` function.
 
     Args:
         width: in inches.
@@ -67,7 +67,7 @@ def new_figure(width: float, height: float, **options) -> Figure:
 
 @styled
 def save_png(figure: Figure, path: str | os.PathLike) -> None:
-    """Write a figure to the file `path`, `style.DPI` pixels an inch.
+    """Writes a figure to the file `path`, `style.DPI` pixels an inch.
 
     Raises:
         UserError: the file cannot be written.
@@ -76,7 +76,7 @@ def save_png(figure: Figure, path: str | os.PathLike) -> None:
 
 
 def to_svg(picture: Picture, prefix: str) -> str:
-    """The picture as one `<svg>` element, the same for the same picture.
+    """Writes the picture as one `<svg>` element, the same for the same picture.
 
     It has a viewBox and no size of its own, its text is text, and its ids begin with the prefix, so
     that pictures of different prefixes can stand in one page.
@@ -107,7 +107,7 @@ def to_svg(picture: Picture, prefix: str) -> str:
 
 
 def _make_embeddable(root: ElementTree.Element) -> None:
-    """Without namespaces, size and style sheet, none of which can stand in the middle of HTML."""
+    """Drops namespaces, size and style sheet, none of which can stand in the middle of HTML."""
     for element in root.iter():
         element.tag = element.tag.rpartition("}")[2]
         for name in [name for name in element.attrib if "}" in name]:
@@ -125,7 +125,7 @@ def _make_embeddable(root: ElementTree.Element) -> None:
 
 
 def _add_hovers(group: ElementTree.Element, gid: str, texts: list[str]) -> None:
-    """Give the k-th mark of an artist the k-th text."""
+    """Gives the k-th mark of an artist the k-th text."""
     marks = list(group.iter("use"))
     if not marks:
         defined = {path for defs in group.iter("defs") for path in defs.iter("path")}
@@ -141,7 +141,7 @@ def _add_hovers(group: ElementTree.Element, gid: str, texts: list[str]) -> None:
 
 
 def _shorten(element: ElementTree.Element) -> None:
-    """Hundredths of a point, a look shared by marks once, and fonts that other machines have."""
+    """Writes hundredths of a point, a look of many marks once, and fonts that all machines have."""
     for name in {"d", "x", "y"} & element.attrib.keys():
         element.set(name, _LONG_NUMBER.sub(lambda m: f"{float(m[0]):.2f}", element.get(name)))
     if "font" in element.get("style", ""):
@@ -156,6 +156,7 @@ def _shorten(element: ElementTree.Element) -> None:
 
 
 def _prefix_ids(element: ElementTree.Element, prefix: str) -> None:
+    """Puts the prefix before an element's id, and before those that it refers to."""
     for name, value in element.attrib.items():
         if name == "id":
             element.set(name, f"{prefix}-{value}")

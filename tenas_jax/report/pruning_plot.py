@@ -1,6 +1,5 @@
 """One picture of a pruning search: what went when, the supernet's scores, what is left."""
 
-import os
 from collections.abc import Mapping, Sequence
 
 import matplotlib
@@ -13,10 +12,10 @@ from matplotlib.patches import Rectangle
 
 from tenas_jax.errors import UserError
 from tenas_jax.report import style
-from tenas_jax.report.cell_graph import draw_cell
-from tenas_jax.report.picture import Picture, new_figure, save_png
-from tenas_jax.report.round_series import draw_series
-from tenas_jax.report.text_size import shrink, text_extent
+from tenas_jax.report.cell_picture import draw_cell
+from tenas_jax.report.headings import shrink, text_extent
+from tenas_jax.report.picture import Picture, new_figure
+from tenas_jax.report.series_panel import draw_rounds
 
 KEPT = -1
 ABSENT = -2
@@ -30,25 +29,6 @@ SERIES = {
 _GRID_TOP = 0.89  # Where the names of a grid's columns may begin, as a part of the figure.
 
 
-def plot_pruning(
-    space_operations: Sequence[str],
-    edges: Sequence[tuple[int, int]],
-    metrics: Sequence[str],
-    rounds: Sequence[Mapping],
-    path: str | os.PathLike,
-    *,
-    title: str,
-    cells: Sequence[str] = (),
-) -> None:
-    """Write the picture that `pruning_figure` makes to `path`, a PNG of 1600 x 900 pixels.
-
-    Raises:
-      UserError: the rounds do not fit the space, or the file cannot be written.
-    """
-    figure = pruning_figure(space_operations, edges, metrics, rounds, title=title, cells=cells)
-    save_png(figure, path)
-
-
 def pruning_figure(
     space_operations: Sequence[str],
     edges: Sequence[tuple[int, int]],
@@ -58,20 +38,20 @@ def pruning_figure(
     title: str,
     cells: Sequence[str] = (),
 ) -> Figure:
-    """A figure with, for each cell, the round each operation was pruned in and the final graph.
+    """Draws when each operation was pruned, and the final graph, of each cell: 1600 x 900 pixels.
 
     Args:
-      space_operations: the names of the operations, in the mask's order.
-      edges: (source, target) of each edge, in the mask's order.
-      metrics: names of the values that are drawn by round.
-      rounds: one dict a round: `round`; `mask` [cells][edges][ops] before the round's pruning;
-        each of `metrics` for the supernet, or None; `pruned`, a list of
-        [cell, edge, op]. The last one is the final architecture, whose `pruned` is empty.
-      title: shown above.
-      cells: what each cell is called; by default they are numbered, and one alone has no name.
+        space_operations: the names of the operations, in the mask's order.
+        edges: (source, target) of each edge, in the mask's order.
+        metrics: names of the values that are drawn by round.
+        rounds: one dict a round: `round`; `mask` [cells][edges][ops] before the round's pruning;
+            each of `metrics` for the supernet, or None; `pruned`, a list of [cell, edge, op]. The
+            last one is the final architecture, whose `pruned` is empty.
+        title: shown above.
+        cells: what each cell is called; by default they are numbered, and one alone has no name.
 
     Raises:
-      UserError: there are no rounds, or a mask does not fit the edges and operations.
+        UserError: there are no rounds, or a mask does not fit the edges and operations.
     """
     when = pruning_rounds(rounds, len(edges), len(space_operations))
     final = np.asarray(rounds[-1]["mask"])
@@ -86,7 +66,7 @@ def pruning_figure(
             axes.tick_params(labelleft=False)  # No room, and the rows are those of the first.
         for axes, name in zip(lines, metrics, strict=True):
             words, log = SERIES.get(name, (name.replace("_", " "), False))
-            draw_series(axes, rounds, name, words, log=log)
+            draw_rounds(axes, rounds, name, words, log=log)
         for axes, mask, name in zip(graphs, final, names, strict=True):
             draw_cell(axes, mask, space_operations, edges, name)
         _draw_texts(figure, title, "Resulting cell" if len(final) == 1 else "Resulting cells")
@@ -102,10 +82,10 @@ def pruning_picture(
     rounds: Sequence[Mapping],
     **words,
 ) -> Picture:
-    """What `pruning_figure` makes of the same, with a text for each operation of the grids.
+    """Draws what `pruning_figure` does of the same, with a text for each operation of the grids.
 
     Raises:
-      UserError: there are no rounds, or a mask does not fit the edges and operations.
+        UserError: there are no rounds, or a mask does not fit the edges and operations.
     """
     figure = pruning_figure(space_operations, edges, metrics, rounds, **words)
     when = pruning_rounds(rounds, len(edges), len(space_operations))
@@ -113,15 +93,15 @@ def pruning_picture(
     for (cell, row, column), number in np.ndenumerate(when):
         (source, target), operation = edges[row], space_operations[column]
         fate = {KEPT: "kept", ABSENT: "was never there"}.get(number, f"pruned in round {number}")
-        hovers[_place(cell, row, column)] = [f"{source}→{target}: {operation}\n{fate}"]
+        hovers[_gid(cell, row, column)] = [f"{source}→{target}: {operation}\n{fate}"]
     return Picture(figure, hovers)
 
 
 def pruning_rounds(rounds: Sequence[Mapping], edge_count: int, op_count: int) -> np.ndarray:
-    """[cells, edges, ops]: the round an operation was pruned in, or `KEPT`, or `ABSENT`.
+    """Finds the round each operation was pruned in, or `KEPT`, or `ABSENT`: [cells, edges, ops].
 
     Raises:
-      UserError: there are no rounds, or a mask has another shape.
+        UserError: there are no rounds, or a mask has another shape.
     """
     if not rounds:
         raise UserError("there are no rounds to plot")
@@ -135,13 +115,13 @@ def pruning_rounds(rounds: Sequence[Mapping], edge_count: int, op_count: int) ->
     for entry, before, after in zip(rounds, masks, masks[1:], strict=False):
         when[(before > 0) & (after == 0)] = entry["round"]
     for entry in rounds:
-        for place in entry["pruned"]:
-            when[tuple(place)] = entry["round"]
+        for removal in entry["pruned"]:
+            when[tuple(removal)] = entry["round"]
     return when
 
 
 def _layout(figure: Figure, cells: int, metrics: int) -> tuple[list[Axes], list[Axes], list[Axes]]:
-    """Axes for the grids (left), the series (right, above) and the cells (right, below)."""
+    """Makes axes for the grids (left), the series (right, above) and the cells (right, below)."""
     left = GridSpec(1, cells, figure, left=0.045, right=0.475, bottom=0.085, top=0.76, wspace=0.16)
     top = GridSpec(
         1, metrics, figure, left=0.555, right=0.985, bottom=0.655, top=0.845, wspace=0.26
@@ -155,6 +135,7 @@ def _layout(figure: Figure, cells: int, metrics: int) -> tuple[list[Axes], list[
 
 
 def _draw_texts(figure: Figure, title: str, result: str) -> None:
+    """Writes the title, the headings of the parts, and what the grids say."""
     heading = {"fontsize": style.HEADING_SIZE, "fontweight": "bold", "color": style.INK}
     text = figure.text(
         0.02, 0.955, title, fontsize=style.TITLE_SIZE, fontweight="bold", parse_math=False
@@ -174,6 +155,7 @@ def _draw_texts(figure: Figure, title: str, result: str) -> None:
 
 
 def _draw_legend(figure: Figure) -> None:
+    """Says which mark is the result's."""
     figure.legend(
         handles=[Line2D([], [], label="resulting architecture", **style.FINAL_MARK)],
         loc="center right",
@@ -193,6 +175,17 @@ def _draw_grid(
     shown: Sequence[int],
     name: str,
 ) -> None:
+    """Draws a cell's operations as squares, edges down and operations across.
+
+    Args:
+        axes: empty.
+        number: of the cell.
+        when: int [edges, operations] of `pruning_rounds`.
+        operations: their names.
+        edges: (source, target) of each.
+        shown: the numbers of the rounds.
+        name: of the cell; it may be empty.
+    """
     rows, columns = when.shape
     axes.set(xlim=(0, columns), ylim=(rows, 0))
     box = axes.get_window_extent()
@@ -205,11 +198,12 @@ def _draw_grid(
     for (row, column), pruned in np.ndenumerate(when):
         fill, ink, label = _grid_cell(int(pruned), order)
         look = {"facecolor": fill, "edgecolor": style.PAPER, "linewidth": 1.5}
-        gid = _place(number, row, column)
+        gid = _gid(number, row, column)
         axes.add_patch(Rectangle((column, row), 1, 1, gid=gid, **look))
         weight = "bold" if pruned == KEPT else "normal"
         at = {"ha": "center", "va": "center", "fontsize": size, "fontweight": weight}
         axes.text(column + 0.5, row + 0.5, label, color=ink, **at)
+    # The names of edges and operations.
     axes.set_yticks(np.arange(rows) + 0.5, [f"{a}→{b}" for a, b in edges])
     axes.set_xticks(np.arange(columns) + 0.5, operations)
     axes.xaxis.tick_top()
@@ -220,11 +214,13 @@ def _draw_grid(
         axes.set_xlabel(name, fontsize=style.LABEL_SIZE, color=style.INK, labelpad=6)
 
 
-def _place(cell: int, row: int, column: int) -> str:
-    return f"place-{cell}-{row}-{column}"
+def _gid(cell: int, row: int, column: int) -> str:
+    """Names the square of an operation, for its text to be put there."""
+    return f"operation-{cell}-{row}-{column}"
 
 
 def _grid_cell(number: int, order: Mapping[int, float]) -> tuple[object, str, str]:
+    """Returns fill, ink and label of an operation pruned in a round."""
     if number == KEPT:
         return style.KEPT, style.PAPER, "kept"
     if number == ABSENT:
@@ -233,7 +229,7 @@ def _grid_cell(number: int, order: Mapping[int, float]) -> tuple[object, str, st
 
 
 def _fit_column_names(axes: Axes) -> None:
-    """Turn the operations' names upright where they do not fit above their columns."""
+    """Turns the operations' names upright where they do not fit above their columns."""
     labels = axes.get_xticklabels()
     box = axes.get_window_extent()
     if max(text_extent(label).width for label in labels) > box.width / len(labels) - 8:
@@ -243,6 +239,6 @@ def _fit_column_names(axes: Axes) -> None:
         height = max(text_extent(label).height for label in labels) + 12
     else:
         height = 36.0
-    place = axes.get_position()
+    box = axes.get_position()
     top = _GRID_TOP - height / axes.figure.bbox.height
-    axes.set_position([place.x0, place.y0, place.width, top - place.y0])
+    axes.set_position([box.x0, box.y0, box.width, top - box.y0])

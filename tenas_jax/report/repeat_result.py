@@ -23,19 +23,20 @@ from tenas_jax.report.anytime_plot import anytime_picture
 from tenas_jax.report.picture import Picture, save_png
 from tenas_jax.report.tables import format_table
 from tenas_jax.runs.files import atomic_write_text
+from tenas_jax.runs.layout import RESULT
 from tenas_jax.runs.workdir import Workdir
 
-RESULT, PICTURE = "result.json", "repeat.png"
+PICTURE = "repeat.png"
 COMMAND = "repeat"
 RANDOM = "random"  # the strategy that is the floor
 
 
-def seed_row(seed: int, found: Mapping, table: Table, columns: Sequence[str]) -> dict:
-    """What the search of one seed came to.
+def seed_row(seed: int, result: Mapping, table: Table, columns: Sequence[str]) -> dict:
+    """Says what the search of one seed came to.
 
     Args:
         seed: of the search.
-        found: what its `result.json` holds.
+        result: what its `result.json` holds.
         table: published accuracies.
         columns: of the table.
 
@@ -47,12 +48,12 @@ def seed_row(seed: int, found: Mapping, table: Table, columns: Sequence[str]) ->
     """
     return {
         "seed": seed,
-        "arch": found["arch"],
-        "accuracies": {name: _accuracy(table, found["arch"], name) for name in columns},
-        "scored": found["architectures_scored"],
-        "seconds": found["scoring_seconds"],
+        "arch": result["arch"],
+        "accuracies": {name: _accuracy(table, result["arch"], name) for name in columns},
+        "scored": result["architectures_scored"],
+        "seconds": result["scoring_seconds"],
         "anytime": {
-            name: [[scored, _accuracy(table, arch, name)] for scored, arch in found["incumbents"]]
+            name: [[scored, _accuracy(table, arch, name)] for scored, arch in result["incumbents"]]
             for name in columns
         },
     }
@@ -74,7 +75,7 @@ def write_repeats(
     """
     columns = list(next(iter(searches.values()))[0]["accuracies"])
     average = {name: _average(table.column(name)) for name in columns}
-    found = {
+    result = {
         "command": COMMAND,
         **{name: config[name] for name in ("space", "preset", "data")},
         "columns": columns,
@@ -88,27 +89,27 @@ def write_repeats(
         ],
     }
     if workdir.is_writer:
-        picture = repeats_picture(found, columns[0])
+        picture = repeats_picture(result, columns[0])
         save_png(picture.figure, workdir.path / PICTURE)
-        atomic_write_text(workdir.path / RESULT, json.dumps(found, indent=2) + "\n")
-    print(repeats_text(found))
-    return found
+        atomic_write_text(workdir.path / RESULT, json.dumps(result, indent=2) + "\n")
+    print(repeats_text(result))
+    return result
 
 
-def repeats_picture(found: Mapping, column: str) -> Picture:
-    """The accuracy of the answer so far by networks scored, of all searches.
+def repeats_picture(result: Mapping, column: str) -> Picture:
+    """Draws the accuracy of the answer so far by networks scored, of all searches.
 
     Args:
-        found: what `result.json` holds.
+        result: what `result.json` holds.
         column: of accuracies.
     """
     words = column.replace("_", " ")
     return anytime_picture(
-        {n: [r["anytime"][column] for r in rows] for n, rows in found["searches"].items()},
+        {n: [r["anytime"][column] for r in rows] for n, rows in result["searches"].items()},
         y_name=f"{words}, %",
         x_name="networks scored",
-        floor=found["average"][column]["mean"],
-        oracle=found["oracle"][column],
+        floor=result["average"][column]["mean"],
+        oracle=result["oracle"][column],
         title=f"What the searches had found: {words}",
     )
 
@@ -120,7 +121,7 @@ def summary_row(
     average: float,
     floor: Sequence[Mapping] | None = None,
 ) -> dict:
-    """The statistics of one search in one column; None where one seed is too few for them.
+    """Computes the statistics of one search in one column; None where one seed is too few for them.
 
     Args:
         name: the strategy's.
@@ -151,13 +152,13 @@ def summary_row(
     return {**row, **lead}
 
 
-def repeats_text(found: Mapping) -> str:
-    """Two tables: a row a seed, and a row a search and column, with what they stand beside."""
-    columns = found["columns"]
+def repeats_text(result: Mapping) -> str:
+    """Writes two tables: a row a seed, and a row a search and column beside the space's own."""
+    columns = result["columns"]
     seeds = [
         (name, row["seed"], *(f"{row['accuracies'][c]:.2f}" for c in columns), row["scored"],
          f"{row['seconds']:.0f}", row["arch"])
-        for name, rows in found["searches"].items()
+        for name, rows in result["searches"].items()
         for row in rows
     ]  # fmt: skip
     header = ("search", "seed", *columns, "scored", "seconds", "architecture")
@@ -171,14 +172,15 @@ def repeats_text(found: Mapping) -> str:
             "–" if row["lead"] is None else f"{row['lead']:+.2f}",
             _interval(row["lead_low"], row["lead_high"]),
         )
-        for row in found["summary"]
+        for row in result["summary"]
     ]
+    # What the searches stand beside: an architecture drawn at random, and the best.
     for column in columns:
         mean = _with_deviation(
-            found["average"][column]["mean"], found["average"][column]["deviation"]
+            result["average"][column]["mean"], result["average"][column]["deviation"]
         )
         summary.append((column, "any architecture", mean, "–", "+0.00 %", "–", "–"))
-        best, average = found["oracle"][column], found["average"][column]["mean"]
+        best, average = result["oracle"][column], result["average"][column]["mean"]
         gain = f"{100 * (best - average) / average:+.2f} %"
         summary.append((column, "oracle", f"{best:.2f}", "–", gain, "–", "–"))
     summary.sort(key=lambda row: columns.index(row[0]))
@@ -187,6 +189,7 @@ def repeats_text(found: Mapping) -> str:
 
 
 def _accuracy(table: Table, arch: str, column: str) -> float:
+    """Looks up an accuracy; `UserError` where it is blank or not there."""
     value = table.row(arch)[column]
     if not np.isfinite(value):
         raise UserError(f"the table's {column} of {arch} is blank")
@@ -194,12 +197,13 @@ def _accuracy(table: Table, arch: str, column: str) -> float:
 
 
 def _average(values: np.ndarray) -> dict:
+    """Computes mean and deviation of the accuracies that are known, and counts them."""
     known = values[np.isfinite(values)]
     return {"mean": float(known.mean()), "deviation": float(known.std()), "n": len(known)}
 
 
 def _lead(values: np.ndarray, floor: np.ndarray) -> dict:
-    """How far the mean lies above the floor's, with an interval where both have two seeds."""
+    """Computes how far the mean lies above the floor's; an interval takes two seeds of both."""
     lead = {"lead": float(values.mean() - floor.mean()), "lead_low": None, "lead_high": None}
     if min(len(values), len(floor)) > 1:
         with warnings.catch_warnings():
@@ -211,8 +215,10 @@ def _lead(values: np.ndarray, floor: np.ndarray) -> dict:
 
 
 def _with_deviation(mean: float, deviation: float | None) -> str:
+    """Writes a mean, with its deviation where there is one."""
     return f"{mean:.2f}" if deviation is None else f"{mean:.2f} ± {deviation:.2f}"
 
 
 def _interval(low: float | None, high: float | None) -> str:
+    """Writes an interval, or that there is none."""
     return "–" if low is None else f"[{low:.2f}, {high:.2f}]"

@@ -14,19 +14,19 @@ _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def finite(values: Iterable[float | None]) -> np.ndarray:
-    """float64 array of the values, NaN for None and for infinities."""
+    """Returns a float64 array of the values, NaN for None and for infinities."""
     array = np.array([np.nan if v is None else v for v in values], np.float64)
     return np.where(np.isfinite(array), array, np.nan)
 
 
 def is_wide(values: np.ndarray) -> bool:
-    """Whether a logarithmic axis suits: all finite values are positive and span over 2 decades."""
+    """Says whether a logarithmic axis suits: known values are positive and span over 2 decades."""
     known = values[np.isfinite(values)]
     return bool(known.size and known.min() > 0 and known.max() > WIDE * known.min())
 
 
 def set_scale(axes: Axes, which: str, *, log: bool) -> None:
-    """Give the axis `x` or `y` of axes whose data is drawn its scale and a handful of numbers."""
+    """Gives the axis `x` or `y` of axes whose data is drawn its scale and a handful of numbers."""
     axes.set(**{f"{which}scale": "log" if log else "linear"})
     axis: Axis = getattr(axes, f"{which}axis")
     low, high = sorted(axis.get_view_interval())
@@ -42,15 +42,15 @@ def set_scale(axes: Axes, which: str, *, log: bool) -> None:
     axis.set_major_formatter(lambda value, _: plain_number(value))
 
 
-def set_ticks(axis: Axis, places: Sequence[float]) -> None:
-    """Put numbers at these places alone, such as the few values that were measured."""
-    axis.set_major_locator(FixedLocator(list(places)))
+def set_ticks(axis: Axis, values: Sequence[float]) -> None:
+    """Puts numbers at these values alone, such as the few values that were measured."""
+    axis.set_major_locator(FixedLocator(list(values)))
     axis.set_minor_locator(NullLocator())
     axis.set_major_formatter(lambda value, _: plain_number(value))
 
 
 def plain_number(value: float) -> str:
-    """Seven digits at most, and powers of ten for what is very large or small: `1,234`, `2·10⁷`.
+    """Writes seven digits at most, and powers of ten of what is very large or small: `2·10⁷`.
 
     It is no mathematical text, whose letters an SVG places one by one.
     """
@@ -62,3 +62,8 @@ def plain_number(value: float) -> str:
     power = f"10{str(int(exponent)).translate(_RAISED)}"
     digits = f"{float(mantissa):g}".replace("-", "−")
     return power if digits == "1" else f"{digits}·{power}"
+
+
+def ten_digits(value: float, _: int) -> str:
+    """Writes a number beside an axis with up to ten digits, as matplotlib's formatters do."""
+    return f"{value:,.10g}"

@@ -29,7 +29,7 @@ def score_picture(
     taus: Mapping[str, float | None] | None = None,
     title: str,
 ) -> Picture:
-    """A panel a score: a point an architecture, or where there are many how dense they lie.
+    """Draws a panel for each score: a point an architecture, or of many how dense they lie.
 
     Args:
         scores: name -> [K]; what is not finite counts as bad and is left out.
@@ -69,6 +69,7 @@ def score_picture(
 
 
 def _tau(taus: Mapping[str, float | None], name: str) -> list[str]:
+    """Writes τ of a score, if it is known."""
     if name not in taus:
         return []
     tau = taus[name]
@@ -76,9 +77,10 @@ def _tau(taus: Mapping[str, float | None], name: str) -> list[str]:
 
 
 class _Points:
-    """What one panel shows: the architectures that have both a score and an accuracy."""
+    """Holds what one panel shows: the architectures that have both a score and an accuracy."""
 
     def __init__(self, score: np.ndarray, accuracy: np.ndarray, archs: Sequence[str]):
+        """Sorts out which architectures are shown, and counts the others."""
         shown = np.isfinite(score) & np.isfinite(accuracy)
         self.score, self.accuracy = score[shown], accuracy[shown]
         self.archs = [archs[i] for i in np.flatnonzero(shown)]
@@ -86,7 +88,7 @@ class _Points:
         self.blank = int((np.isnan(accuracy) & ~np.isnan(score)).sum())
 
     def counts(self) -> list[str]:
-        """How many are shown and are not, in words."""
+        """Says how many are shown and are not."""
         words = [_architectures(len(self.score))]
         words += [f"{self.bad:,} bad"] * bool(self.bad)
         return words + [f"{self.blank:,} without accuracy"] * bool(self.blank)
@@ -114,7 +116,7 @@ class _Points:
         return {gid: texts}
 
     def _draw_density(self, axes: Axes, gid: str, log: bool) -> list[str]:
-        """Hexagons, darker where more architectures lie, with what each counts."""
+        """Draws hexagons, darker where more architectures lie, with what each counts."""
         along = _extent(np.log10(self.score) if log else self.score)
         hexagons: PolyCollection = axes.hexbin(
             self.score,
@@ -140,7 +142,7 @@ class _Points:
 
 
 def _extent(values: np.ndarray) -> tuple[float, float]:
-    """The ends of what the hexagons cover, apart even where all values are the same."""
+    """Finds the ends of what the hexagons cover, apart even where all values are the same."""
     low, high = float(values.min()), float(values.max())
     if high - low <= 1e-12 * max(abs(low), abs(high)):
         margin = 0.1 * abs(high) or 0.1
@@ -149,4 +151,5 @@ def _extent(values: np.ndarray) -> tuple[float, float]:
 
 
 def _architectures(count: int) -> str:
+    """Writes how many architectures."""
     return "1 architecture" if count == 1 else f"{count:,} architectures"

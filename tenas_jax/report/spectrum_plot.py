@@ -23,11 +23,11 @@ GROUPS = {
 
 @styled
 def spectrum_picture(spectra: Sequence[Mapping], *, title: str) -> Picture:
-    """Eigenvalues, divided by the largest, against their number: a line an architecture.
+    """Draws eigenvalues, divided by the largest, against their number: a line an architecture.
 
     Args:
         spectra: dicts with `arch`, `accuracy`, `group` (of `GROUPS`) and `eigenvalues`, [N] of one
-            kernel, the largest first. One that is not positive has no place on the axis: it is a
+            kernel, the largest first. One that is not positive does not fit the axis: it is a
             gap, and how many there are is said. A kernel whose largest is not is left out.
         title: shown above.
 
@@ -40,6 +40,7 @@ def spectrum_picture(spectra: Sequence[Mapping], *, title: str) -> Picture:
     axes = figure.add_subplot()
     style.frame(axes)
     style.labels(axes, "number of the eigenvalue", "eigenvalue / the largest")
+    # The lines.
     hovers, members, gaps, left_out = {}, {}, 0, 0
     for number, spectrum in enumerate(spectra):
         look = lookup("group", GROUPS, spectrum["group"])
@@ -57,6 +58,7 @@ def spectrum_picture(spectra: Sequence[Mapping], *, title: str) -> Picture:
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8, min_n_ticks=1))
     else:
         write_nothing(axes)
+    # What is left out, and what the lines are.
     words = {"fontsize": style.SMALL_SIZE, "color": style.SOFT_INK}
     axes.set_title(_remarks(gaps, left_out), loc="left", **words)
     handles = [Line2D([], [], linewidth=1.6, markersize=5, **GROUPS[name]) for name in members]
@@ -66,7 +68,7 @@ def spectrum_picture(spectra: Sequence[Mapping], *, title: str) -> Picture:
 
 
 def _parts(eigenvalues: Sequence[float]) -> np.ndarray | None:
-    """Parts of the largest, NaN where not positive; None where there is no positive largest."""
+    """Returns parts of the largest, NaN where not positive; None if the largest is not positive."""
     values = finite(eigenvalues)
     if not len(values) or not values[0] > 0:
         return None
@@ -74,7 +76,7 @@ def _parts(eigenvalues: Sequence[float]) -> np.ndarray | None:
 
 
 def _draw_line(axes: Axes, spectrum: Mapping, parts: np.ndarray, look: Mapping, gid: str) -> list:
-    """A line with a few marks; gives the marks' texts."""
+    """Draws a line with a few marks; gives the marks' texts."""
     known = np.flatnonzero(np.isfinite(parts))
     marked = sorted({*known[:: -(-len(known) // MOST_MARKS)].tolist(), int(known[-1])})
     lines = {"linewidth": 1.3, "markersize": 4.5, "alpha": 0.85, "markevery": marked}
@@ -84,11 +86,13 @@ def _draw_line(axes: Axes, spectrum: Mapping, parts: np.ndarray, look: Mapping, 
 
 
 def _group(name: str, accuracies: Sequence[float]) -> str:
+    """Says in the legend how many a group has, and how accurate they are."""
     ends = dict.fromkeys(f"{end:.6g}" for end in (min(accuracies), max(accuracies)))
     return f"the {name} {len(accuracies)}, accuracy {' to '.join(ends)}"
 
 
 def _remarks(gaps: int, left_out: int) -> str:
+    """Says what is not drawn."""
     words = [f"gaps: {gaps:,} eigenvalues are not positive"] * bool(gaps)
     words += [f"left out: {left_out:,} kernels without a positive one"] * bool(left_out)
     return " · ".join(words)

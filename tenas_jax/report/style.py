@@ -3,6 +3,8 @@
 Shades differ in lightness, never in hue alone, so that a figure survives a black-and-white printer.
 """
 
+from matplotlib.axes import Axes
+
 DPI = 100
 SIZE = (16.0, 9.0)  # Inches: 1600 x 900 pixels.
 PANEL = (7.0, 4.6)  # Inches: a picture of one panel, which is read on a telephone too.
@@ -49,13 +51,13 @@ NODE = {"facecolor": "#e8eef4", "edgecolor": INK, "linewidth": 1.8}
 
 
 def pruned_shade(position: float) -> tuple[float, float, float]:
-    """The shade of an operation pruned at `position`, from 0 (first round) to 1 (last)."""
+    """Returns the shade of an operation pruned at `position`, from 0 (first round) to 1 (last)."""
     pairs = zip(FIRST_PRUNED, LAST_PRUNED, strict=True)
     return tuple(a + (b - a) * position for a, b in pairs)
 
 
 def curve(number: int) -> dict:
-    """The look of a figure's curve of that number, from 0; the first 28 all differ."""
+    """Returns the look of a figure's curve of that number, from 0; the first 28 all differ."""
     return {
         "color": CURVE_COLORS[number % len(CURVE_COLORS)],
         "marker": CURVE_MARKERS[number % len(CURVE_MARKERS)],
@@ -65,8 +67,8 @@ def curve(number: int) -> dict:
     }
 
 
-def frame(axes) -> None:
-    """Give axes with data the common frame: no box, a light grid, readable ticks."""
+def frame(axes: Axes) -> None:
+    """Gives axes with data the common frame: no box, a light grid, readable ticks."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color(SOFT_INK)
     axes.grid(True, axis="y", color=GRID, linewidth=0.8)
@@ -74,8 +76,8 @@ def frame(axes) -> None:
     axes.tick_params(labelsize=SMALL_SIZE, colors=INK)
 
 
-def labels(axes, x: str, y: str) -> None:
-    """Say what the axes are; the words are never taken for mathematical text."""
+def labels(axes: Axes, x: str, y: str) -> None:
+    """Says what the axes are; the words are never taken for mathematical text."""
     words = {"fontsize": LABEL_SIZE, "color": INK, "parse_math": False}
     axes.set_xlabel(x, **words)
     axes.set_ylabel(y, **words)

@@ -8,13 +8,13 @@ MISSING = "–"
 
 
 def format_table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """Lines of aligned columns under `header`: numbers to the right, texts to the left.
+    """Aligns columns under `header`: numbers to the right, texts to the left.
 
     A column is one of numbers where every value in it is a number or None, which is shown as "–".
     Floats are shown with five significant digits: format them yourself for others.
 
     Raises:
-      ValueError: a row has more or fewer values than the header.
+        ValueError: a row has more or fewer values than the header.
     """
     rows = [list(row) for row in rows]
     for index, row in enumerate(rows):
@@ -29,15 +29,18 @@ def format_table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str
 
 
 def _line(row: Sequence[str], widths: Sequence[int], right: Sequence[bool]) -> str:
+    """Joins the texts of a row, each in its width, on the right side or the left."""
     aligned = zip(row, widths, right, strict=True)
     return "  ".join(t.rjust(w) if r else t.ljust(w) for t, w, r in aligned).rstrip()
 
 
 def _is_number(value: object) -> bool:
+    """Says whether a value is a number, which no truth value is."""
     return isinstance(value, int | float | np.number) and not isinstance(value, bool)
 
 
 def _show(value: object) -> str:
+    """Writes a value on one line."""
     if value is None:
         return MISSING
     if isinstance(value, float | np.floating):

@@ -18,6 +18,8 @@ NEAR = 0.09  # of the axis: numbers that are closer would touch
 
 
 class _Curve(NamedTuple):
+    """Holds a curve: its name, and [points] of x, τ and its interval."""
+
     name: str
     x: np.ndarray
     tau: np.ndarray
@@ -29,7 +31,7 @@ class _Curve(NamedTuple):
 def tau_picture(
     rows: Sequence[Mapping], *, x: str, x_name: str, title: str, log_x: bool = False
 ) -> Picture:
-    """τ with its interval against `x`; curves that share an x stand a little apart there.
+    """Draws τ with its interval against `x`; curves that share an x stand a little apart there.
 
     Args:
         rows: dicts with `score`, the key `x`, `tau`, `tau_low` and `tau_high`, and perhaps `label`,
@@ -54,10 +56,10 @@ def tau_picture(
     if not curves:
         write_nothing(axes)
     for number, (curve, shift) in enumerate(zip(curves, _shifts(curves, log_x), strict=True)):
-        places = 10 ** (np.log10(curve.x) + shift) if log_x else curve.x + shift
+        across = 10 ** (np.log10(curve.x) + shift) if log_x else curve.x + shift
         bars = np.maximum([curve.tau - curve.low, curve.high - curve.tau], 0)
         look = style.curve(number) | {"capsize": 3, "elinewidth": 1.2}
-        drawn = axes.errorbar(places, curve.tau, bars, **look)
+        drawn = axes.errorbar(across, curve.tau, bars, **look)
         drawn.lines[0].set_gid(f"tau{number}")  # given to `errorbar` it would be the bars' too
         handles.append(drawn)
         hovers[f"tau{number}"] = _texts(curve, x_name)
@@ -70,16 +72,16 @@ def tau_picture(
 
 
 def _curves(rows: Sequence[Mapping], x: str, log_x: bool) -> list[_Curve]:
-    """The rows of each score and label by x, in the order in which the curves first come."""
-    found: dict[str, list[Mapping]] = {}
+    """Sorts the rows of each score and label by x, in the order in which the curves first come."""
+    by_name: dict[str, list[Mapping]] = {}
     for row in rows:
-        place = finite([row[x]])[0]
-        if np.isnan(place) or (log_x and place <= 0):
+        value = finite([row[x]])[0]
+        if np.isnan(value) or (log_x and value <= 0):
             continue
         words = [row["score"].replace("_", " "), row.get("label")]
-        found.setdefault(", ".join(filter(None, words)), []).append(row)
+        by_name.setdefault(", ".join(filter(None, words)), []).append(row)
     curves = []
-    for name, some in found.items():
+    for name, some in by_name.items():
         some = sorted(some, key=lambda row: row[x])
         columns = [[row[key] for row in some] for key in (x, "tau", "tau_low", "tau_high")]
         curves.append(_Curve(name, *map(finite, columns)))
@@ -87,14 +89,14 @@ def _curves(rows: Sequence[Mapping], x: str, log_x: bool) -> list[_Curve]:
 
 
 def _shifts(curves: Sequence[_Curve], log_x: bool) -> list[np.ndarray]:
-    """How far each point stands from its x (log: from its logarithm), so that bars do not meet."""
-    places = sorted({float(x) for curve in curves for x in curve.x})
-    scale = np.log10(places) if log_x else np.array(places)
-    span = float(np.ptp(scale)) if len(places) > 1 else 1.0
-    gap = float(np.diff(scale).min()) if len(places) > 1 else 1.0
+    """Computes how far each point stands from its x (log: its logarithm), so that no bars meet."""
+    values = sorted({float(x) for curve in curves for x in curve.x})
+    scale = np.log10(values) if log_x else np.array(values)
+    span = float(np.ptp(scale)) if len(values) > 1 else 1.0
+    gap = float(np.diff(scale).min()) if len(values) > 1 else 1.0
     shifts = [np.zeros(len(curve.x)) for curve in curves]
-    for place in places:
-        there = [(i, np.flatnonzero(curve.x == place)) for i, curve in enumerate(curves)]
+    for value in values:
+        there = [(i, np.flatnonzero(curve.x == value)) for i, curve in enumerate(curves)]
         there = [(i, at) for i, at in there if len(at)]
         step = min(DODGE * span, 0.6 * gap / len(there))
         for position, (i, at) in enumerate(there):
@@ -103,6 +105,7 @@ def _shifts(curves: Sequence[_Curve], log_x: bool) -> list[np.ndarray]:
 
 
 def _texts(curve: _Curve, x_name: str) -> list[str]:
+    """Writes what each mark of a curve says."""
     texts = []
     for x, tau, low, high in zip(curve.x, curve.tau, curve.low, curve.high, strict=True):
         if np.isfinite(tau):
@@ -112,14 +115,15 @@ def _texts(curve: _Curve, x_name: str) -> list[str]:
 
 
 def _set_axes(axes: Axes, curves: Sequence[_Curve], log_x: bool) -> None:
+    """Sets the scales, ticks at few whole x, and a line at τ = 0 where it lies within."""
     set_scale(axes, "y", log=False)
     set_scale(axes, "x", log=log_x)
-    places = np.unique(np.concatenate([curve.x for curve in curves]))
-    scale = np.log10(places) if log_x else places
+    values = np.unique(np.concatenate([curve.x for curve in curves]))
+    scale = np.log10(values) if log_x else values
     low, high = np.log10(axes.get_xlim()) if log_x else axes.get_xlim()
     apart = (np.diff(scale) >= NEAR * (high - low)).all()
-    if len(places) <= MOST_TICKS and apart and (places == np.round(places)).all():
-        set_ticks(axes.xaxis, places)
+    if len(values) <= MOST_TICKS and apart and (values == np.round(values)).all():
+        set_ticks(axes.xaxis, values)
     bottom, top = axes.get_ylim()
     if bottom < 0 < top:
         axes.axhline(0, color=style.SOFT_INK, linewidth=1, zorder=1)

@@ -1,6 +1,5 @@
 """One picture of a training: loss and accuracy by epoch, and which classes are confused."""
 
-import os
 import textwrap
 from collections.abc import Mapping, Sequence
 
@@ -13,8 +12,8 @@ from matplotlib.ticker import MaxNLocator
 
 from tenas_jax.errors import UserError
 from tenas_jax.report import style
-from tenas_jax.report.picture import new_figure, save_png
-from tenas_jax.report.text_size import shrink
+from tenas_jax.report.headings import shrink
+from tenas_jax.report.picture import new_figure
 
 # name of a record's field -> what the legend calls it
 AUGMENTED = "training, as augmented"
@@ -25,24 +24,6 @@ MOST_MARKED = 40  # epochs beyond which points have no markers
 LINE = 300  # letters of the subtitle on a line
 
 
-def plot_training(
-    records: Sequence[Mapping],
-    confusion: np.ndarray,
-    names: Sequence[str],
-    path: str | os.PathLike,
-    *,
-    title: str,
-    subtitle: str = "",
-) -> None:
-    """Write the picture that `training_figure` makes to `path`, a PNG of 1600 x 900 pixels.
-
-    Raises:
-      UserError: there are no records, or the file cannot be written.
-    """
-    figure = training_figure(records, confusion, names, title=title, subtitle=subtitle)
-    save_png(figure, path)
-
-
 def training_figure(
     records: Sequence[Mapping],
     confusion: np.ndarray,
@@ -51,18 +32,18 @@ def training_figure(
     title: str,
     subtitle: str = "",
 ) -> Figure:
-    """A figure with the losses (left, above), the accuracies (below) and the confusion (right).
+    """Draws losses (left, above), accuracies (below) and confusion (right), 1600 x 900 pixels.
 
     Args:
-      records: one dict an epoch: `epoch`, and each of `LOSSES` and `ACCURACIES`, or None where it
-        was not evaluated.
-      confusion: int [classes, classes], images by true class (rows) and predicted one (columns).
-      names: one a class.
-      title: shown above.
-      subtitle: shown below the title, such as the architecture.
+        records: one dict an epoch: `epoch`, and each of `LOSSES` and `ACCURACIES`, or None where it
+            was not evaluated.
+        confusion: int [classes, classes], images by true class (rows) and predicted one (columns).
+        names: one a class.
+        title: shown above.
+        subtitle: shown below the title, such as the architecture.
 
     Raises:
-      UserError: there are no records.
+        UserError: there are no records.
     """
     if not records:
         raise UserError("there are no epochs to plot")
@@ -83,7 +64,7 @@ def training_figure(
 def _draw_curves(
     axes: Axes, records: Sequence[Mapping], fields: Mapping[str, str], what: str, scale: float = 1
 ) -> None:
-    """A curve for each field, over the epochs in which it is known."""
+    """Draws a curve for each field, over the epochs in which it is known."""
     style.frame(axes)
     for number, (field, label) in enumerate(fields.items()):
         known = [record for record in records if record.get(field) is not None]
@@ -99,7 +80,7 @@ def _draw_curves(
 
 
 def _draw_confusion(axes: Axes, confusion: np.ndarray, names: Sequence[str]) -> None:
-    """Shares of each true class, darker where they are larger, with the numbers of images."""
+    """Draws shares of each true class, darker where they are larger, with the numbers of images."""
     shares = confusion / np.maximum(confusion.sum(1, keepdims=True), 1)
     shades = LinearSegmentedColormap.from_list("shades", [style.PAPER, style.KEPT])
     axes.imshow(shares, cmap=shades, vmin=0, vmax=1, aspect="auto", interpolation="nearest")
@@ -120,10 +101,11 @@ def _draw_confusion(axes: Axes, confusion: np.ndarray, names: Sequence[str]) -> 
 
 
 def _draw_texts(figure: Figure, title: str, subtitle: str) -> None:
-    place = {"parse_math": False, "color": style.INK}
-    heading = figure.text(0.02, 0.95, title, fontsize=style.TITLE_SIZE, fontweight="bold", **place)
+    """Writes title, subtitle and the headings of both sides."""
+    look = {"parse_math": False, "color": style.INK}
+    heading = figure.text(0.02, 0.95, title, fontsize=style.TITLE_SIZE, fontweight="bold", **look)
     lines = "\n".join(textwrap.wrap(subtitle, LINE))
-    below = figure.text(0.02, 0.935, lines, fontsize=style.SMALL_SIZE, va="top", **place)
+    below = figure.text(0.02, 0.935, lines, fontsize=style.SMALL_SIZE, va="top", **look)
     for text in (heading, below):
         shrink(text, 0.96 * figure.bbox.width)
     small = {"fontsize": style.HEADING_SIZE, "fontweight": "bold", "color": style.INK}

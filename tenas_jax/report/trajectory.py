@@ -18,17 +18,17 @@ COUNTS = ("round", "steps", "scored", "best")
 
 @dataclass(frozen=True)
 class Trajectory:
-    """What a search by single architectures has seen.
+    """Holds what a search by single architectures has seen.
 
     Attributes:
         metrics: names.
         archs: [K] strings of the scored architectures, in the order in which they were scored.
         values: metric or cost -> float64 [K]; NaN where it is bad.
-        path: int [P], places in `archs` of the answers so far, one after the other.
+        path: int [P], numbers in `archs` of the answers so far, one after the other.
         since: int [P], how many were scored when each became the answer.
         entries: dicts, one a round, with `steps`, `scored`, `best` and numbers such as `diversity`;
             none for a search that has no rounds.
-        front: places in `archs` of the Pareto front, of a search that has one.
+        front: numbers in `archs` of the Pareto front, of a search that has one.
         costs: names in `values` of the objectives that are no metrics.
     """
 
@@ -43,17 +43,17 @@ class Trajectory:
 
     @property
     def bad(self) -> int:
-        """How many of the scored architectures lack a metric."""
+        """Counts how many of the scored architectures lack a metric."""
         known = [np.isfinite(self.values[name]) for name in self.metrics]
         return int((~np.all(known, 0)).sum()) if known else 0
 
     def answer(self, scored: int) -> int | None:
-        """The place in `archs` of the answer once so many were scored; None before the first."""
+        """Finds the answer, a number in `archs`, after so many scored; None before the first."""
         at = int(np.searchsorted(self.since, scored, "right")) - 1
         return None if at < 0 else int(self.path[at])
 
     def series(self) -> dict[str, np.ndarray]:
-        """float64 [rounds] of each number that the entries have beside metrics and counts."""
+        """Returns each number that the entries have beside metrics and counts, float64 [rounds]."""
         names = dict.fromkeys(
             name
             for entry in self.entries
@@ -144,7 +144,7 @@ def of_records(
 
 
 def _changes(answers: Sequence[tuple[int, int]]) -> tuple[np.ndarray, np.ndarray]:
-    """Of (scored, answer) those at which the answer changes: the answers, and when."""
+    """Finds of (scored, answer) those at which the answer changes: the answers, and when."""
     kept = [
         (scored, best)
         for i, (scored, best) in enumerate(answers)
@@ -155,4 +155,5 @@ def _changes(answers: Sequence[tuple[int, int]]) -> tuple[np.ndarray, np.ndarray
 
 
 def _is_number(value: object) -> bool:
+    """Says whether a value is a number, which no truth value is."""
     return isinstance(value, int | float) and not isinstance(value, bool)

@@ -32,25 +32,35 @@ SHADES = LinearSegmentedColormap.from_list("scored", SCORED)
 
 
 class Panel:
-    """One pair of axes, and which architectures have a value on both."""
+    """Draws on one pair of axes, and knows which architectures have a value on both."""
 
-    def __init__(self, found: Trajectory, x: str, y: str, axes: Axes, number: int):
-        order = np.arange(1, len(found.archs) + 1, dtype=float)
-        self.x, self.y = ({ORDER: order, **found.values}[name] for name in (x, y))
-        self.names, self.found, self.axes, self.number = (x, y), found, axes, number
+    def __init__(self, trajectory: Trajectory, x: str, y: str, axes: Axes, number: int):
+        """Frames and names empty axes.
+
+        Args:
+            trajectory: the search's way.
+            x: the metric or cost across, or `ORDER`.
+            y: the metric or cost up.
+            axes: empty.
+            number: of the panel in its figure.
+        """
+        order = np.arange(1, len(trajectory.archs) + 1, dtype=float)
+        self.x, self.y = ({ORDER: order, **trajectory.values}[name] for name in (x, y))
+        self.names, self.trajectory, self.axes, self.number = (x, y), trajectory, axes, number
         self.known = np.isfinite(self.x) & np.isfinite(self.y)
         style.frame(axes)
         style.labels(axes, axis_words(x), axis_words(y))
 
     def draw_dots(self, texts: Sequence[str], hovers: dict[str, list[str]]) -> dict[str, Artist]:
-        """The dots, and rings around those of the Pareto front."""
+        """Draws the dots, and rings around those of the Pareto front."""
         shown = np.flatnonzero(self.known)
         few = len(shown) <= MOST_HOVERED
-        count = len(self.found.archs)
+        count = len(self.trajectory.archs)
         handles: dict[str, Artist] = {}
         if not len(shown):
             write_nothing(self.axes)
             return handles
+        # Few dots have a text each; many are one image without.
         gid = f"dots{self.number}"
         dots: PathCollection = self.axes.scatter(
             self.x[shown],
@@ -67,18 +77,18 @@ class Panel:
         handles["architecture"] = dots
         if few:
             hovers[gid] = [texts[i] for i in shown]
-        front = [at for at in self.found.front if self.known[at]]
+        front = [at for at in self.trajectory.front if self.known[at]]
         if front:
             handles["Pareto front"] = self.axes.scatter(self.x[front], self.y[front], **FRONT)
         return handles
 
     def draw_path(self, texts: Sequence[str], hovers: dict[str, list[str]]) -> dict[str, Artist]:
-        """The line from answer to answer, and its marks; an answer that lacks a value is a gap."""
-        path = self.found.path
+        """Draws the line from answer to answer, and its marks; a value that lacks is a gap."""
+        path = self.trajectory.path
         across = np.where(self.known[path], self.x[path], np.nan)
         up = np.where(self.known[path], self.y[path], np.nan)
         if ORDER in self.names:  # an answer stands from when it was found, and the last to the end
-            across = self.found.since.astype(float)
+            across = self.trajectory.since.astype(float)
             end = [len(self.x)] * bool(len(path))
             held = np.append(up, up[-1:])
             self.axes.plot(np.append(across, end), held, drawstyle="steps-post", **LINE)
@@ -86,8 +96,8 @@ class Panel:
             self.axes.plot(across, up, **LINE)
         last, handles = len(path) - 1, {}
         marks = [[0] if last > 0 else [], range(1, last), [last] if last >= 0 else []]
-        for number, (label, places) in enumerate(zip(LOOKS, marks, strict=True)):
-            shown = [i for i in places if np.isfinite(up[i])]
+        for number, (label, marked) in enumerate(zip(LOOKS, marks, strict=True)):
+            shown = [i for i in marked if np.isfinite(up[i])]
             if shown:
                 gid = f"path{self.number}-{number}"
                 look = {"color": PATH_COLOR, "linestyle": "none", "zorder": 4} | LOOKS[label]
@@ -108,7 +118,7 @@ class Panel:
 
 
 def axis_words(name: str) -> str:
-    """What is on an axis, and which way it is better."""
+    """Says what is on an axis, and which way it is better."""
     if name == ORDER:
         return "architectures scored"
     words = _words(name)
@@ -118,43 +128,45 @@ def axis_words(name: str) -> str:
 
 
 def is_log(name: str, values: np.ndarray) -> bool:
-    """Whether a logarithmic axis suits: for κ wherever it is possible, else over a wide span."""
+    """Says whether a logarithmic axis suits: for κ wherever possible, else over a wide span."""
     known = values[np.isfinite(values)]
     asked = SERIES.get(name, ("", False))[1]
     return is_wide(values) or bool(asked and known.size and known.min() > 0)
 
 
-def dot_texts(found: Trajectory) -> list[str]:
-    """What a dot says, [K]: the architecture, its number and its values."""
+def dot_texts(trajectory: Trajectory) -> list[str]:
+    """Writes what each dot says, [K]: the architecture, its number and its values."""
     return [
         "\n".join(
             [
                 arch,
                 f"scored as number {at + 1:,}",
-                *(_value(name, column[at]) for name, column in found.values.items()),
+                *(_value(name, column[at]) for name, column in trajectory.values.items()),
             ]
         )
-        for at, arch in enumerate(found.archs)
+        for at, arch in enumerate(trajectory.archs)
     ]
 
 
-def answer_texts(found: Trajectory) -> list[str]:
-    """What a mark of the path says, [P]."""
+def answer_texts(trajectory: Trajectory) -> list[str]:
+    """Writes what each mark of the path says, [P]."""
     return [
         "\n".join(
             [
-                found.archs[at],
+                trajectory.archs[at],
                 f"the answer from {since:,} scored on",
-                *(_value(name, found.values[name][at]) for name in found.metrics),
+                *(_value(name, trajectory.values[name][at]) for name in trajectory.metrics),
             ]
         )
-        for at, since in zip(found.path, found.since, strict=True)
+        for at, since in zip(trajectory.path, trajectory.since, strict=True)
     ]
 
 
 def _value(name: str, value: float) -> str:
+    """Writes a metric or cost and its value."""
     return f"{_words(name)} {plain_number(float(value)) if np.isfinite(value) else 'bad'}"
 
 
 def _words(name: str) -> str:
+    """Puts a metric or cost into words."""
     return SERIES.get(name, (COSTS.get(name, name.replace("_", " ")),))[0]

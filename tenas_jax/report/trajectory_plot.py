@@ -22,60 +22,61 @@ SERIES_HEIGHT = 2.3  # inches
 
 
 @styled
-def trajectory_picture(found: Trajectory, *, title: str) -> Picture:
-    """A panel a pair of metrics, or one by the order of scoring, and below the rounds' numbers.
+def trajectory_picture(trajectory: Trajectory, *, title: str) -> Picture:
+    """Draws a panel for each pair of metrics, or one by order, and below the rounds' numbers.
 
     A dot is an architecture, darker the later it was scored; a line leads from answer to answer.
     What lacks a value is left out of the panels that need it, and counted above them.
 
     Args:
-        found: the search's way.
+        trajectory: the search's way.
         title: shown above.
 
     Raises:
         UserError: nothing was scored, or by no metric.
     """
-    names = found.metrics
+    names = trajectory.metrics
     pairs = list(itertools.combinations(names, 2)) or [(ORDER, name) for name in names]
-    return _picture(found, pairs, list(found.series()), title)
+    return _picture(trajectory, pairs, list(trajectory.series()), title)
 
 
 @styled
-def costs_picture(found: Trajectory, *, title: str) -> Picture:
-    """A panel for each metric against each cost, with the Pareto front marked.
+def costs_picture(trajectory: Trajectory, *, title: str) -> Picture:
+    """Draws a panel for each metric against each cost, with the Pareto front marked.
 
     Raises:
         UserError: nothing was scored, or there are no costs.
     """
-    pairs = [(cost, name) for cost in found.costs for name in found.metrics]
-    return _picture(found, pairs, [], title)
+    pairs = [(cost, name) for cost in trajectory.costs for name in trajectory.metrics]
+    return _picture(trajectory, pairs, [], title)
 
 
 def _picture(
-    found: Trajectory, pairs: Sequence[tuple[str, str]], series: list[str], title: str
+    trajectory: Trajectory, pairs: Sequence[tuple[str, str]], series: list[str], title: str
 ) -> Picture:
-    if not found.archs or not pairs:
+    """Draws a panel for each pair, and a line below for each number of the rounds."""
+    if not trajectory.archs or not pairs:
         raise UserError("there are no architectures with values to plot")
     figure, panels, lines = _axes(len(pairs), len(series))
     hovers, handles = {}, {}
-    dots, answers = dot_texts(found), answer_texts(found)
+    dots, answers = dot_texts(trajectory), answer_texts(trajectory)
     for number, (axes, (x, y)) in enumerate(zip(panels, pairs, strict=True)):
-        panel = Panel(found, x, y, axes, number)
+        panel = Panel(trajectory, x, y, axes, number)
         handles |= panel.draw_dots(dots, hovers)
         handles |= panel.draw_path(answers, hovers)
         panel.finish()
     if pairs[0][0] != ORDER:
-        _draw_bar(figure, panels, len(found.archs))
-    steps = np.array([entry["steps"] for entry in found.entries], float)
+        _draw_bar(figure, panels, len(trajectory.archs))
+    steps = np.array([entry["steps"] for entry in trajectory.entries], float)
     for axes, name in zip(lines, series, strict=True):
-        hovers |= draw_numbers(axes, steps, found.series()[name], name)
+        hovers |= draw_numbers(axes, steps, trajectory.series()[name], name)
     write_legend(figure, list(handles.values()), list(handles))
     write_title(figure, title)
     return Picture(figure, hovers)
 
 
 def _axes(pairs: int, series: int) -> tuple[Figure, list[Axes], list[Axes]]:
-    """A figure with rows of panels, and below one row of lines over the steps."""
+    """Makes a figure with rows of panels, and below one row of lines over the steps."""
     across = min(pairs, ACROSS)
     rows = math.ceil(pairs / across)
     width, height = style.PANEL if pairs == 1 else (across * style.SMALL_PANEL[0], 4.3)
@@ -95,7 +96,7 @@ def _axes(pairs: int, series: int) -> tuple[Figure, list[Axes], list[Axes]]:
 
 
 def _draw_bar(figure: Figure, panels: Sequence[Axes], count: int) -> None:
-    """What the shades mean, beside the panels."""
+    """Says what the shades mean, beside the panels."""
     dots = [c for axes in panels for c in axes.collections if c.get_array() is not None]
     if not dots:
         return

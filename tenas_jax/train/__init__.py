@@ -1,4 +1,4 @@
-"""Training of a found architecture, and prediction with what was trained."""
+"""Training of an architecture in full, and prediction with what was trained."""
 
 from tenas_jax.train.card import Card
 from tenas_jax.train.recipe import Recipe

@@ -37,7 +37,7 @@ WORDS = {
 
 @dataclasses.dataclass(frozen=True)
 class Card:
-    """What weights belong to; kept in the workdir and with every checkpoint.
+    """Says what weights belong to; kept in the workdir and with every checkpoint.
 
     Attributes:
         space: name of the architecture's space.
@@ -61,15 +61,15 @@ class Card:
 
     @classmethod
     def of(cls, space: str, arch: str, network: Mapping[str, Any], images: Images) -> "Card":
-        """The card of an architecture, of any spelling, that is trained on these images.
+        """Makes the card of an architecture, of any spelling, that is trained on these images.
 
         Raises:
             UserError: an unknown space, or a text that is no architecture of it.
         """
-        found = spaces.get(space)
+        own = spaces.get(space)
         return cls(
             space,
-            found.to_string(found.parse(arch)),
+            own.to_string(own.parse(arch)),
             dict(network),
             images.classes,
             list(images.label_names),
@@ -79,11 +79,11 @@ class Card:
         )
 
     def to_json(self) -> dict:
-        """A plain dict."""
+        """Returns a plain dict."""
         return plain(dataclasses.asdict(self))
 
     def module(self, dtype: str = "float32") -> nn.Module:
-        """The derived network.
+        """Makes the derived network.
 
         Args:
             dtype: of the computation, a name in `recipe.DTYPES`.
@@ -95,11 +95,11 @@ class Card:
         return derived(self.space, arch, classes=self.classes, dtype=DTYPES[dtype], **self.network)
 
     def example(self, count: int = 2) -> jax.ShapeDtypeStruct:
-        """The shape and dtype of a batch of normalised images."""
+        """Describes the shape and dtype of a batch of normalised images."""
         return jax.ShapeDtypeStruct((count, *self.image_shape), jnp.float32)
 
     def normalise(self, pixels: jax.Array, unit: float = 255.0) -> jax.Array:
-        """Pixels [..., C] from 0 to `unit` as float32 with the training images' moments."""
+        """Normalises pixels [..., C] from 0 to `unit` by the training images' moments: float32."""
         shape = (1,) * (pixels.ndim - 1) + (-1,)
         mean, std = (
             np.asarray(value, np.float32).reshape(shape) for value in (self.mean, self.std)
@@ -107,7 +107,7 @@ class Card:
         return (pixels.astype(jnp.float32) / unit - mean) / std
 
     def check_images(self, images: Images) -> None:
-        """`UserError` where images have other classes or another size than the network's."""
+        """Raises a `UserError` for images of other classes or another size than the network's."""
         shape = tuple(images.images.shape[1:])
         if images.classes != self.classes:
             raise UserError(
@@ -120,11 +120,11 @@ class Card:
             )
 
     def check_same(self, fields: Mapping[str, Any], where: str) -> None:
-        """`UserError` where any of these fields, which are found `where`, differs from this card's.
+        """Raises a `UserError` where any of these fields differs from this card's.
 
         Args:
             fields: of a card, all or some.
-            where: begins the message.
+            where: what has the fields; it begins the message.
         """
         own = self.to_json()
         for name, there in plain(dict(fields)).items():
@@ -148,7 +148,7 @@ class Card:
 
     @classmethod
     def read(cls, workdir: pathlib.Path) -> "Card":
-        """The card that `keep` wrote.
+        """Reads the card that `keep` wrote.
 
         Raises:
             UserError: there is none, or it is damaged.
@@ -164,7 +164,7 @@ class Card:
         return card
 
     def _is_sound(self) -> bool:
-        """Whether fields that were read from a file have the types and lengths of a card's."""
+        """Says whether fields that were read from a file have the types and lengths of a card's."""
         numbers, lists = (self.mean, self.std), (self.image_shape, self.label_names)
         return (
             isinstance(self.space, str)
@@ -180,4 +180,5 @@ class Card:
 
 
 def _size(shape: Sequence[int]) -> str:
+    """Writes the sides of images: `32 x 32 x 3`."""
     return " x ".join(map(str, shape))

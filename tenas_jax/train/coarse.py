@@ -18,7 +18,7 @@ FORM = "(factor, epochs) pairs of whole numbers, factors from 2 and falling, as 
 
 
 def checked_stages(value: object, epochs: int) -> Stages:
-    """A recipe's stages as tuples, of lists too, as JSON and the command line have them.
+    """Returns a recipe's stages as tuples, of lists too, as JSON and the command line have them.
 
     Args:
         value: any; () for none.
@@ -41,7 +41,7 @@ def checked_stages(value: object, epochs: int) -> Stages:
 
 
 def factor_at(stages: Stages, epoch: int) -> int:
-    """How many times larger the sides of tokens are in an epoch, the first of which is 0."""
+    """Returns how many times larger tokens' sides are in an epoch, the first of which is 0."""
     for factor, length in stages:
         if epoch < length:
             return factor
@@ -50,7 +50,7 @@ def factor_at(stages: Stages, epoch: int) -> int:
 
 
 def multiply_adds(module: nn.Module, image_shape: Sequence[int], stages: Stages) -> dict[int, int]:
-    """Multiply-adds of a network for one image, forward, by factor; that of 1 is there always.
+    """Counts a network's multiply-adds for one image, forward, by factor; always that of 1.
 
     Args:
         module: a derived network.
@@ -60,25 +60,25 @@ def multiply_adds(module: nn.Module, image_shape: Sequence[int], stages: Stages)
     Raises:
         UserError: the network has no tokens, or does not take such images, or not with all factors.
     """
-    found = {1: count_macs(module, image_shape)}
+    counts = {1: count_macs(module, image_shape)}
     if not stages:
-        return found
+        return counts
     if "coarse" not in inspect.signature(type(module).__call__).parameters:
         raise UserError(
             f"coarse is {shorten(stages)}, but this network is no vision transformer; valid: ()"
         )
     for factor, _ in stages:
         try:
-            found[factor] = count_macs(module, image_shape, coarse=factor)
+            counts[factor] = count_macs(module, image_shape, coarse=factor)
         except UserError as error:
             raise UserError(f"coarse has factor {factor}: {error}") from error
-    return found
+    return counts
 
 
 def trained(
     by_factor: Mapping[int, int], stages: Stages, epochs: int, images: int
 ) -> tuple[int, float]:
-    """Multiply-adds of a whole training, forward alone.
+    """Counts the multiply-adds of a whole training, forward alone.
 
     Args:
         by_factor: as `multiply_adds` gives it.
@@ -94,7 +94,7 @@ def trained(
 
 
 def _pairs(value: object) -> Stages | None:
-    """Pairs of whole numbers, factors from 2 and epochs from 1, as tuples; else None."""
+    """Returns pairs of whole numbers, factors from 2 and epochs from 1, as tuples; else None."""
     if not isinstance(value, list | tuple):
         return None
     for pair in value:

@@ -1,6 +1,8 @@
-"""How well a network does on images: loss, top-1, top-5, and which classes it confuses."""
+"""What a trained network says of images: how well it does on many, and which class one shows."""
 
 import dataclasses
+import functools
+import os
 from collections.abc import Callable
 
 import flax.linen as nn
@@ -9,16 +11,22 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from tenas_jax.data.image_file import read_image
+from tenas_jax.data.resizing import resize_raw
+from tenas_jax.errors import UserError, shorten
+from tenas_jax.runs.workdir import Workdir
 from tenas_jax.scoring.draws import on_devices
 from tenas_jax.train.card import Card
-from tenas_jax.train.step import AXIS
+from tenas_jax.train.checkpoints import FOLDER, Checkpoints
+from tenas_jax.train.recipe import DTYPES
+from tenas_jax.train.step import AXIS, initial_weights
 
 TOP = 5
 
 
 @dataclasses.dataclass(frozen=True)
 class Evaluation:
-    """Results on a set of images.
+    """Holds results on a set of images.
 
     Attributes:
         loss: mean cross-entropy, without smoothing.
@@ -36,7 +44,7 @@ class Evaluation:
 def evaluator(
     module: nn.Module, card: Card, mesh: Mesh, batch_size: int
 ) -> Callable[[dict, dict], Evaluation]:
-    """A function that evaluates weights on images.
+    """Makes a function that evaluates weights on images.
 
     Args:
         module: of the card.
@@ -59,8 +67,8 @@ def evaluator(
         n = len(data["labels"])
         total = on_devices(_zeros(card.classes), mesh)
         for start in range(0, n, batch_size):
-            places = np.arange(start, start + batch_size, dtype=np.int32)
-            share = on_devices((places.clip(max=n - 1), places < n), mesh, AXIS)
+            indices = np.arange(start, start + batch_size, dtype=np.int32)
+            share = on_devices((indices.clip(max=n - 1), indices < n), mesh, AXIS)
             total = count(weights, data, *share, total)
         total = jax.tree.map(np.asarray, total)
         return Evaluation(
@@ -74,6 +82,7 @@ def evaluator(
 
 
 def _zeros(classes: int) -> dict:
+    """Returns the sums of no image."""
     return {
         "loss": np.zeros((), np.float32),
         "top": np.zeros((), np.int32),
@@ -90,7 +99,7 @@ def _count(
     counted: jax.Array,
     total: dict,
 ) -> dict:
-    """`total` with a batch more; the images that only fill it up, not `counted`, add nothing."""
+    """Adds a batch to `total`; the images that only fill it up, not `counted`, add nothing."""
     images, labels = data["images"][indices], data["labels"][indices]
     unit = 255.0 if images.dtype == jnp.uint8 else 1.0
     logits, _ = module.apply(weights, card.normalise(images, unit), train=False)
@@ -102,3 +111,85 @@ def _count(
         "top": total["top"] + hits.sum(dtype=jnp.int32),
         "confusion": total["confusion"].at[labels, best[:, 0]].add(counted.astype(jnp.int32)),
     }
+
+
+class Predictor:
+    """Tells the class of an image, by a trained network.
+
+    Attributes:
+        card: what was trained, and on what.
+        step: of the checkpoint.
+    """
+
+    def __init__(self, workdir: str | os.PathLike):
+        """Loads the newest checkpoint that is whole; the training may still go on.
+
+        Args:
+            workdir: of a training.
+
+        Raises:
+            UserError: it holds no training or no checkpoint, or one of another network.
+        """
+        record = Workdir.read(workdir)
+        self.card = Card.read(record.path)
+        asked = {name: record.config.get(name) for name in ("space", "arch", "network")}
+        self.card.check_same(asked, f"the config in {record.path}")
+        dtype = record.config.get("dtype", "float32")
+        if dtype not in list(DTYPES):
+            raise UserError(f"the config in {record.path} is damaged: dtype is {shorten(dtype)}")
+        module = self.card.module(dtype)
+        weights = jax.eval_shape(
+            functools.partial(initial_weights, module, self.card), jax.random.key(0)
+        )
+        with Checkpoints(record.path / FOLDER, self.card, read_only=True) as checkpoints:
+            newest = checkpoints.newest(weights=weights)
+        if newest is None:
+            raise UserError(f"there is no checkpoint in {record.path} yet")
+        self.step, self._weights = newest[0], newest[1]["weights"]
+        self._classify = jax.jit(functools.partial(_classify, module, self.card))
+
+    def probabilities(self, pixels: np.ndarray) -> np.ndarray:
+        """Computes float32 [N, classes] of images uint8 [N, H, W, C] of the training's size."""
+        return np.asarray(self._classify(self._weights, pixels))
+
+    def predict(self, path: str | os.PathLike, top: int = 5) -> list[tuple[str, float]]:
+        """Finds the likeliest classes of an image file, the likeliest first, with probabilities.
+
+        Args:
+            path: any image that Pillow reads. It is resized as the training images were.
+            top: how many classes; all where there are fewer.
+
+        Raises:
+            UserError: the image cannot be read, or the network gives it no finite probabilities.
+        """
+        pixels = fit(read_image(path), self.card)
+        [shares] = self.probabilities(pixels[None])
+        if not np.isfinite(shares).all():
+            raise UserError(f"the network of step {self.step} gives no finite probabilities")
+        best = np.argsort(-shares, kind="stable")[:top]
+        return [(self.card.label_names[i], float(shares[i])) for i in best]
+
+
+def _classify(module: nn.Module, card: Card, weights: dict, pixels: jax.Array) -> jax.Array:
+    """Computes the probabilities of all classes."""
+    logits, _ = module.apply(weights, card.normalise(pixels), train=False)
+    return jax.nn.softmax(logits)
+
+
+def fit(pixels: np.ndarray, card: Card) -> np.ndarray:
+    """Brings pixels uint8 [H, W, 3] of any size to a network's images', uint8 [h, w, c].
+
+    Raises:
+        UserError: they have another size, and the network's images are not square.
+    """
+    height, width, channels = card.image_shape
+    if channels == 1:
+        pixels = np.rint(pixels.mean(-1, keepdims=True)).astype(np.uint8)
+    if pixels.shape[:2] == (height, width):
+        return pixels
+    if height != width:
+        raise UserError(
+            f"the image is {pixels.shape[0]} x {pixels.shape[1]}; this network, whose images are "
+            f"not square, takes {height} x {width} alone"
+        )
+    return resize_raw(pixels[None], height)[0]

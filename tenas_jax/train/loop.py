@@ -18,9 +18,8 @@ from tenas_jax.train.checkpoints import Checkpoints
 from tenas_jax.train.epoch_records import epoch_record, recorded_epochs
 from tenas_jax.train.evaluate import Evaluation, evaluator
 from tenas_jax.train.optimisers import optimiser, schedule
-from tenas_jax.train.programs import Programs
 from tenas_jax.train.recipe import Recipe
-from tenas_jax.train.step import AXIS, GOOD, State, initial_state
+from tenas_jax.train.step import AXIS, GOOD, Programs, State, initial_state
 
 LOOK_EVERY = 20  # steps between two looks at the loss on accelerators, which work ahead
 

@@ -17,6 +17,7 @@ UNFIT = ("lbfgs", "noisy_sgd", "optimistic_adam", "polyak_sgd", "rprop", "sm3")
 
 
 def _fits(name: str, value: object) -> bool:
+    """Says whether a name of Optax is an optimiser that a step can use."""
     if name in UNFIT or name.startswith(("_", "scale_")) or not inspect.isfunction(value):
         return False
     return next(iter(inspect.signature(value).parameters), None) == "learning_rate"
@@ -29,7 +30,7 @@ OPTIMISERS: dict[str, Callable[..., optax.GradientTransformation]] = {
 
 
 def optimiser(recipe: Recipe, steps: int) -> optax.GradientTransformation:
-    """What turns gradients into updates of the parameters.
+    """Makes what turns gradients into updates of the parameters.
 
     Gradients are clipped first. Weight decay is the optimiser's own where it has an option of that
     name (`adamw`, `lion`); for all others it is added to the gradients, as in PyTorch's SGD. Either
@@ -55,6 +56,7 @@ def optimiser(recipe: Recipe, steps: int) -> optax.GradientTransformation:
             raise UserError(f"{name} is a field of the config, not one of optimizer_options")
         if name not in valid:
             raise unknown(f"option of {recipe.optimizer}", name, valid)
+    # What is done to gradients before the optimiser has them.
     parts = [] if recipe.clip_norm is None else [optax.clip_by_global_norm(recipe.clip_norm)]
     if "weight_decay" in valid:
         options["weight_decay"] = recipe.weight_decay
@@ -62,20 +64,21 @@ def optimiser(recipe: Recipe, steps: int) -> optax.GradientTransformation:
         parts.append(optax.add_decayed_weights(recipe.weight_decay))
     rate = schedule(recipe, steps)
     try:
-        found = optax.chain(*parts, build(rate, **options))
-        jax.eval_shape(_one_step(found), jnp.zeros((2, 2)))
+        built = optax.chain(*parts, build(rate, **options))
+        jax.eval_shape(_one_step(built), jnp.zeros((2, 2)))
     except Exception as error:  # Optax looks at options in many ways, some of them in a step alone
         reason = str(error).split("\n")[0]
         raise UserError(f"{recipe.optimizer} does not take {shorten(options)}: {reason}") from error
-    return found
+    return built
 
 
 def _one_step(optimiser: optax.GradientTransformation) -> Callable[[jax.Array], jax.Array]:
+    """Makes a function of a step from weights, to see whether there is one."""
     return lambda w: optimiser.update({"w": w}, optimiser.init({"w": w}), {"w": w})[0]["w"]
 
 
 def schedule(recipe: Recipe, steps: int) -> optax.Schedule:
-    """The learning rate by step: up in a straight line, where asked for, and down along a cosine.
+    """Makes the learning rate by step: up in a straight line if asked, and down along a cosine.
 
     Args:
         recipe: says how high and for how long.
@@ -97,7 +100,7 @@ def schedule(recipe: Recipe, steps: int) -> optax.Schedule:
 
 
 def _options(given: str | Mapping[str, Any]) -> dict[str, Any]:
-    """Options as a dict, from one or from text such as "momentum=0.9,nesterov=True"."""
+    """Reads options into a dict, from one or from text such as "momentum=0.9,nesterov=True"."""
     if isinstance(given, Mapping):
         return dict(given)
     try:

@@ -14,6 +14,8 @@ DTYPES = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
 
 
 def _whole(least: int) -> tuple[Callable[[Any], bool], str]:
+    """Makes a test for whole numbers, and says in words what passes."""
+
     def passes(value: Any) -> bool:
         return isinstance(value, int) and not isinstance(value, bool) and value >= least
 
@@ -21,6 +23,8 @@ def _whole(least: int) -> tuple[Callable[[Any], bool], str]:
 
 
 def _number(above: float | None = None) -> tuple[Callable[[Any], bool], str]:
+    """Makes a test for finite numbers, and says in words what passes."""
+
     def passes(value: Any) -> bool:
         real = isinstance(value, int | float) and not isinstance(value, bool)
         return real and math.isfinite(value) and (value >= 0 if above is None else value > above)
@@ -29,10 +33,12 @@ def _number(above: float | None = None) -> tuple[Callable[[Any], bool], str]:
 
 
 def _fraction(value: Any) -> bool:
+    """Says whether a value is a number from 0 to below 1."""
     return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 1
 
 
 def _boolean(value: Any) -> bool:
+    """Says whether a value is a truth value."""
     return isinstance(value, bool)
 
 
@@ -59,7 +65,7 @@ FIELDS = {
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-    """How a network is trained.
+    """Says how a network is trained.
 
     Attributes:
         epochs: passes over the training images.
@@ -112,7 +118,8 @@ class Recipe:
     dtype: str = "float32"
     evaluate_every: int = 1
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
+        """Checks every field."""
         for name, (passes, valid) in FIELDS.items():
             value = getattr(self, name)
             if not passes(value):
@@ -126,7 +133,7 @@ class Recipe:
 
     @classmethod
     def of(cls, fields: Mapping[str, Any]) -> "Recipe":
-        """The recipe of a config's fields.
+        """Makes the recipe of a config's fields.
 
         Raises:
             UserError: an unknown field, one that is missing, or a bad value.
@@ -141,11 +148,11 @@ class Recipe:
         return cls(**fields)
 
     def drop_path_at(self, epoch: int) -> float:
-        """The probability of dropping a branch in an epoch, the first of which is 0."""
+        """Returns the probability of dropping a branch in an epoch, the first of which is 0."""
         if not self.drop_path_rises:
             return self.drop_path
         return self.drop_path * epoch / self.epochs
 
     def coarse_at(self, epoch: int) -> int:
-        """How many times larger the sides of tokens are in an epoch, the first of which is 0."""
+        """Returns how many times larger tokens' sides are in an epoch, the first of which is 0."""
         return factor_at(self.coarse, epoch)

@@ -6,7 +6,9 @@ the statistics of the whole batch, so that the result does not depend on the num
 but for rounding.
 """
 
-from collections.abc import Callable
+import functools
+import time
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import flax.linen as nn
@@ -16,9 +18,8 @@ import optax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from tenas_jax.tracing.drawing import lazy_init
-from tenas_jax.train.augmentation import crop, cutout, flip
+from tenas_jax.train.augmentation import Mixed, augment, mix_batch, mixed_loss
 from tenas_jax.train.card import Card
-from tenas_jax.train.mixing import Mixed, mix, mixed_loss
 from tenas_jax.train.recipe import Recipe
 
 AXIS = "data"
@@ -29,7 +30,7 @@ State = dict[str, Any]
 
 
 def initial_weights(module: nn.Module, card: Card, key: jax.Array) -> State:
-    """What is trained and kept: the network's parameters, of an auxiliary head too, and statistics.
+    """Draws what is trained and kept: parameters, of an auxiliary head too, and statistics.
 
     Returns:
         `{"params": ..., "batch_stats": ...}`, float32.
@@ -42,7 +43,7 @@ def initial_weights(module: nn.Module, card: Card, key: jax.Array) -> State:
 def initial_state(
     module: nn.Module, optimiser: optax.GradientTransformation, card: Card, key: jax.Array
 ) -> State:
-    """What a training starts from.
+    """Makes what a training starts from.
 
     Returns:
         `weights`, the network's variables; and `rest`: how many steps were done, the optimiser's
@@ -72,7 +73,7 @@ def train_step(
     *,
     coarse: int = 1,
 ) -> Callable[[State, dict, jax.Array, jax.Array, jax.Array], State]:
-    """The jitted function of one step.
+    """Makes the jitted function of one step.
 
     Args:
         module: of the card.
@@ -98,22 +99,10 @@ def train_step(
         labels = jax.lax.with_sharding_constraint(data["labels"][indices], split)
         images = augment(keys[0], images, card, recipe)
         mixed = mix_batch(keys[3], images, labels, recipe)
-        rngs = {"drop_path": keys[1], "dropout": keys[2]}
         # A network that never drops is not asked for the random numbers of it.
         rate = drop_path if recipe.drop_path else 0.0
-
-        def loss_of(params):
-            variables = {"params": params, "batch_stats": weights["batch_stats"]}
-            (logits, auxiliary), changed = module.apply(
-                variables, mixed.images, train=True, drop_path=rate, rngs=rngs,
-                mutable=["batch_stats"], **tokens,
-            )  # fmt: skip
-            loss = batch_loss(logits, mixed, recipe.label_smoothing)
-            if auxiliary is not None and recipe.auxiliary_weight:
-                more = batch_loss(auxiliary, mixed, recipe.label_smoothing)
-                loss = loss + recipe.auxiliary_weight * more
-            return loss, (logits, changed.get("batch_stats", {}))
-
+        call = {"drop_path": rate, "rngs": {"drop_path": keys[1], "dropout": keys[2]}, **tokens}
+        loss_of = functools.partial(_loss, module, recipe, weights["batch_stats"], mixed, call)
         (loss, (logits, batch_stats)), gradients = jax.value_and_grad(loss_of, has_aux=True)(
             weights["params"]
         )
@@ -134,33 +123,73 @@ def train_step(
     )
 
 
-def augment(key: jax.Array, images: jax.Array, card: Card, recipe: Recipe) -> jax.Array:
-    """Raw images as the network sees them in training: float32 [N, H, W, C].
+def _loss(
+    module: nn.Module,
+    recipe: Recipe,
+    batch_stats: dict,
+    mixed: Mixed,
+    call: Mapping[str, Any],
+    params: dict,
+) -> tuple[jax.Array, tuple[jax.Array, dict]]:
+    """Computes the loss of a batch, of an auxiliary head too; and logits and new statistics."""
+    (logits, auxiliary), changed = module.apply(
+        {"params": params, "batch_stats": batch_stats},
+        mixed.images,
+        train=True,
+        mutable=["batch_stats"],
+        **call,
+    )
+    loss = batch_loss(logits, mixed, recipe.label_smoothing)
+    if auxiliary is not None and recipe.auxiliary_weight:
+        more = batch_loss(auxiliary, mixed, recipe.label_smoothing)
+        loss = loss + recipe.auxiliary_weight * more
+    return loss, (logits, changed.get("batch_stats", {}))
 
-    Crops are padded before and squares erased after the images are normalised, as in PyTorch's
-    usual pipeline.
+
+class Programs:
+    """Compiles a step at its first call with a factor, and keeps it.
+
+    Attributes:
+        compile_seconds: spent compiling so far.
     """
-    keys = jax.random.split(key, 3)
-    unit = 255.0 if images.dtype == jnp.uint8 else 1.0
-    images = crop(keys[0], images, recipe.pad)
-    images = flip(keys[1], images) if recipe.flip else images
-    return cutout(keys[2], card.normalise(images, unit), recipe.cutout)
 
+    def __init__(
+        self,
+        module: nn.Module,
+        recipe: Recipe,
+        optimiser: optax.GradientTransformation,
+        card: Card,
+        mesh: Mesh,
+        steps_per_epoch: int,
+    ):
+        """Takes the arguments of `train_step`; nothing is compiled yet."""
+        self._build: Callable[..., Callable[..., State]] = functools.partial(
+            train_step, module, recipe, optimiser, card, mesh, steps_per_epoch
+        )
+        self._compiled: dict[int, jax.stages.Compiled] = {}
+        self.compile_seconds = 0.0
 
-def mix_batch(key: jax.Array, images: jax.Array, labels: jax.Array, recipe: Recipe) -> Mixed:
-    """Augmented images and their labels, mixed where the recipe asks for it."""
-    if recipe.mixup or recipe.cutmix:
-        return mix(key, images, labels, recipe.mixup, recipe.cutmix)
-    return Mixed(images, labels)
+    def step(self, coarse: int, *args) -> State:
+        """Does one step.
+
+        Args:
+            coarse: how many times larger the sides of tokens are; 1 for a network without tokens.
+            *args: of the function that `train_step` gives; their shapes never change.
+        """
+        if coarse not in self._compiled:
+            begun = time.perf_counter()
+            self._compiled[coarse] = self._build(coarse=coarse).lower(*args).compile()
+            self.compile_seconds += time.perf_counter() - begun
+        return self._compiled[coarse](*args)
 
 
 def batch_loss(logits: jax.Array, mixed: Mixed, smoothing: float) -> jax.Array:
-    """`mean_loss` with the labels of a batch, of mixed ones by their shares."""
+    """Computes `mean_loss` with the labels of a batch, of mixed ones by their shares."""
     return mixed_loss(lambda labels: mean_loss(logits, labels, smoothing), mixed)
 
 
 def mean_loss(logits: jax.Array, labels: jax.Array, smoothing: float) -> jax.Array:
-    """The mean cross-entropy of logits [N, classes] with labels int32 [N], some of it smoothed.
+    """Computes the mean cross-entropy of logits [N, classes] with labels int32 [N], smoothed.
 
     With smoothing s, a label counts for 1 - s and each class for s / classes more.
     """
@@ -170,7 +199,7 @@ def mean_loss(logits: jax.Array, labels: jax.Array, smoothing: float) -> jax.Arr
 
 
 def _add(sums: dict, step: jax.Array, loss: jax.Array, correct: jax.Array, every: int) -> dict:
-    """The sums of an epoch with one step more; `bad_step` is the first whose loss is not finite."""
+    """Adds one step to the sums of an epoch; `bad_step` is the first whose loss is not finite."""
     fresh = step % every == 0
     first_bad = (sums["bad_step"] == GOOD) & ~jnp.isfinite(loss)
     return {

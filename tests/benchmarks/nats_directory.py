@@ -20,8 +20,8 @@ EPOCHS = {"12": 12, "200": 200}
 
 def accuracy(index: int, dataset: str, part: str, seed: int, epochs: int) -> float:
     """The accuracy after the last epoch; all are different."""
-    place = 10 * list(PARTS).index(dataset) + PARTS[dataset].index(part)
-    return index + place / 100 + (seed % 10) / 1000 + epochs / 10
+    number = 10 * list(PARTS).index(dataset) + PARTS[dataset].index(part)
+    return index + number / 100 + (seed % 10) / 1000 + epochs / 10
 
 
 def trial(index: int, arch: str, dataset: str, seed: int, epochs: int) -> dict:

@@ -73,8 +73,8 @@ def test_rows_without_an_accuracy_drop_out_of_the_resamples():
         np.testing.assert_array_equal(X[draw[kept[draw]]], X[kept][less])
     assert among(DRAWS, np.ones(N, bool)) is DRAWS
     expected = [spearmanr(X[d[kept[d]]], Y[d[kept[d]]]).statistic for d in DRAWS]
-    found = correlations(rank_covariances(COLUMNS[:2, kept], some))
-    np.testing.assert_allclose(found, expected, rtol=1e-12)
+    computed = correlations(rank_covariances(COLUMNS[:2, kept], some))
+    np.testing.assert_allclose(computed, expected, rtol=1e-12)
 
 
 def test_a_partial_correlation_by_its_closed_form():
@@ -89,8 +89,8 @@ def test_a_partial_correlation_by_its_closed_form():
 @pytest.mark.parametrize("extra", [[np.ones(N)], [COLUMNS[2] * 2], [*-COLUMNS[2:], COLUMNS[3]]])
 def test_held_fixed_twice_or_constant_changes_nothing(extra):
     expected = partial_correlations(rank_covariances(COLUMNS, DRAWS))
-    found = partial_correlations(rank_covariances(np.stack([*COLUMNS, *extra]), DRAWS))
-    np.testing.assert_allclose(found, expected, rtol=1e-7)
+    computed = partial_correlations(rank_covariances(np.stack([*COLUMNS, *extra]), DRAWS))
+    np.testing.assert_allclose(computed, expected, rtol=1e-7)
 
 
 def test_what_others_determine_has_no_partial_correlation():
@@ -103,9 +103,9 @@ def test_constant_and_empty_resamples_are_undefined_and_left_out():
     x, y = np.arange(4.0), np.array([0.0, 0, 0, 1])
     draws = [np.array(d) for d in ([0, 1, 2], [1, 1, 1], [], [0, 3, 3])]
     draws[2] = draws[2].astype(int)
-    for found in (taus(x, y, draws), correlations(rank_covariances(np.stack([x, y]), draws))):
-        np.testing.assert_allclose(found, [np.nan, np.nan, np.nan, 1])
-        assert percentile_interval(found) == pytest.approx((1, 1))
+    for computed in (taus(x, y, draws), correlations(rank_covariances(np.stack([x, y]), draws))):
+        np.testing.assert_allclose(computed, [np.nan, np.nan, np.nan, 1])
+        assert percentile_interval(computed) == pytest.approx((1, 1))
     assert percentile_interval(np.full(3, np.nan)) == (None, None)
     assert percentile_interval(np.arange(101.0)) == (2.5, 97.5)
 
@@ -114,9 +114,9 @@ def test_estimates():
     assert estimate(np.nan, np.ones(3)) == UNDEFINED
     assert estimate(0.5, np.array([0.25, np.nan])) == (0.5, 0.25, 0.25)
     assert estimate_tau(np.ones(N), Y, DRAWS) == estimate_tau(X, np.ones(N), DRAWS) == UNDEFINED
-    found = estimate_tau(X, Y, DRAWS)
-    assert found.value == pytest.approx(kendalltau(X, Y).statistic)
-    assert (found.low, found.high) == percentile_interval(taus(X, Y, DRAWS))
+    computed = estimate_tau(X, Y, DRAWS)
+    assert computed.value == pytest.approx(kendalltau(X, Y).statistic)
+    assert (computed.low, computed.high) == percentile_interval(taus(X, Y, DRAWS))
 
 
 def test_intervals_hold_the_truth_about_as_often_as_they_say():

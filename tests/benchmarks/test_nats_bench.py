@@ -52,10 +52,10 @@ def test_which_set_is_which():
     from nats_bench.api_utils import remap_dataset_set_names
 
     theirs = {"cifar10": "cifar10", "cifar100": "cifar100", "imagenet16_120": "ImageNet16-120"}
-    for column, found in SETS.items():
+    for column, pair in SETS.items():
         dataset, part = column.rsplit("_", 1)
         name = {"val": "valid", "test": "test"}[part]
-        assert remap_dataset_set_names(theirs[dataset], name) == found
+        assert remap_dataset_set_names(theirs[dataset], name) == pair
 
 
 def test_they_are_those_that_the_package_gives(folder):
@@ -79,8 +79,8 @@ def change(path, changed):
 
 def trials(states, hp="200", dataset="cifar100"):
     """The states of an architecture's trainings, by seed."""
-    found = states[hp]["all_results"].items()
-    return {seed: trial for (name, seed), trial in found if name == dataset}
+    results = states[hp]["all_results"].items()
+    return {seed: trial for (name, seed), trial in results if name == dataset}
 
 
 def all_without_seeds(states):

@@ -49,11 +49,11 @@ def test_the_best_k_against_all_orders_of_ties(score, accuracy, k):
 @pytest.mark.parametrize(("score", "accuracy"), COLUMNS)
 @pytest.mark.parametrize("draws", [1, 2, 3, 5, 6])
 def test_random_draws_against_all_subsets(score, accuracy, draws):
-    ranks, found = np.array(mean_ranks(accuracy)), []
+    ranks, picked = np.array(mean_ranks(accuracy)), []
     for subset in map(list, itertools.combinations(range(len(score)), draws)):
         best = score[subset] == score[subset].max()
-        found.append(ranks[subset][best].mean())
-    assert rank_in_draws(draws, score, accuracy) == pytest.approx(np.mean(found))
+        picked.append(ranks[subset][best].mean())
+    assert rank_in_draws(draws, score, accuracy) == pytest.approx(np.mean(picked))
 
 
 def test_closed_forms_of_many():

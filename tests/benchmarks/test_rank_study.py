@@ -11,7 +11,6 @@ from tenas_jax.benchmarks.rank_study import (
     COMBINED,
     RANDOM,
     Study,
-    parse_weights,
     scores_of,
     scores_of_table,
 )
@@ -34,13 +33,13 @@ def accuracies(**columns) -> Table:
     return Table(pd.DataFrame({"arch": ARCHS, "test": ACCURACY, **columns}), SPACE)
 
 
-def found_scores():
+def two_scores():
     flags = {name: ["ok"] * 3 for name in METRICS}
-    found = [
+    scores = [
         Score({"condition_number": k, "linear_regions": r}, flags)
         for k, r in zip(KAPPA, REGIONS, strict=True)
     ]
-    return scores_of(ARCHS, found, METRICS, {"condition_number": 0.5, "linear_regions": 0.25})
+    return scores_of(ARCHS, scores, METRICS, {"condition_number": 0.5, "linear_regions": 0.25})
 
 
 def rows_of(study, scores):
@@ -49,7 +48,7 @@ def rows_of(study, scores):
 
 def test_every_score_combination_and_baseline_has_a_row():
     study = Study.of(ARCHS, accuracies(), ["test"], resamples=20)
-    rows = rows_of(study, found_scores())
+    rows = rows_of(study, two_scores())
     assert list(rows) == [*METRICS, *COMBINED, "parameters", "multiply_adds", RANDOM]
     kappa = KAPPA.mean(1)
     expected = kendalltau(rankdata(-np.where(np.isnan(kappa), 99, kappa)), ACCURACY).statistic
@@ -65,13 +64,13 @@ def test_baselines_are_those_of_the_networks():
     study = Study.of(ARCHS, accuracies(), ["test"], resamples=20)
     convs = [arch.count("nor_conv_3x3") * 9 + arch.count("nor_conv_1x1") for arch in ARCHS]
     np.testing.assert_array_equal(rankdata(study.baselines["parameters"]), rankdata(convs))
-    row = rows_of(study, found_scores())["parameters"]
+    row = rows_of(study, two_scores())["parameters"]
     assert row["tau"] == pytest.approx(kendalltau(convs, ACCURACY).statistic)
     assert row["partial"] is None and row["note"]
 
 
 def test_the_floor_picks_what_chance_picks_on_average():
-    row = rows_of(Study.of(ARCHS, accuracies(), ["test"], resamples=20), found_scores())[RANDOM]
+    row = rows_of(Study.of(ARCHS, accuracies(), ["test"], resamples=20), two_scores())[RANDOM]
     assert row["rank_in_10_draws"] == pytest.approx((K + 1) / 2)
     assert row["precision_10"] == pytest.approx(10 / K)
     # The best of 10 of K drawn without replacement: (K + 1) / (10 + 1).
@@ -80,7 +79,7 @@ def test_the_floor_picks_what_chance_picks_on_average():
 
 def test_tau_by_repeats_averaged():
     study = Study.of(ARCHS, accuracies(), ["test"], resamples=20)
-    rows = study.by_repeats(found_scores())
+    rows = study.by_repeats(two_scores())
     taus = {(row["score"], row["repeats"]): row["tau"] for row in rows}
     assert {r for _, r in taus} == {1, 2, 3}
     for repeats in (1, 2):
@@ -94,7 +93,7 @@ def test_tau_by_repeats_averaged():
 
 def test_the_joined_table():
     study = Study.of(ARCHS, accuracies(), ["test"], resamples=20)
-    frame = study.frame(found_scores())
+    frame = study.frame(two_scores())
     names = ["arch", *METRICS, "parameters", "multiply_adds", "test"]
     assert list(frame.columns) == names and frame["arch"].tolist() == ARCHS
     np.testing.assert_array_equal(frame["condition_number"], KAPPA.mean(1))
@@ -104,7 +103,7 @@ def test_the_joined_table():
 def test_weights_add_a_combination():
     weights = {"condition_number": 1.0, "linear_regions": 0.0}
     study = Study.of(ARCHS, accuracies(), ["test"], resamples=20, weights=weights)
-    rows = rows_of(study, found_scores())
+    rows = rows_of(study, two_scores())
     assert rows["weighted"]["tau"] == pytest.approx(rows["condition_number"]["tau"])
     assert set(COMBINED) | {"weighted"} == set(COMBINATIONS)
 
@@ -154,13 +153,3 @@ def test_a_table_without_scores():
         scores_of_table(accuracies())
     with pytest.raises(UserError, match="unknown column 'nope'"):
         scores_of_table(accuracies(), ["-nope"])
-
-
-def test_weights_as_they_are_written():
-    assert parse_weights(None) is None and parse_weights([]) is None
-    assert parse_weights(["a=1", "b=-2.5"]) == {"a": 1.0, "b": -2.5}
-    for words in (["a"], ["a=b"], ["=1x"]):
-        with pytest.raises(UserError, match="is not NAME=NUMBER"):
-            parse_weights(words)
-    with pytest.raises(UserError, match="'a' is given two weights"):
-        parse_weights(["a=1", "a=1"])

@@ -97,6 +97,6 @@ def test_parquet_without_pyarrow_says_what_to_install(tmp_path, monkeypatch):
 
 def test_a_study_reads_its_metrics(tmp_path):
     write_table(tmp_path / "s.csv", METRICS, rows(4))
-    found = scores_of_table(Table.load(tmp_path / "s.csv", SPACE)).means()
-    assert list(found) == list(METRICS)
-    assert np.isnan(found["condition_number"]).tolist() == [False, True, False, False]
+    means = scores_of_table(Table.load(tmp_path / "s.csv", SPACE)).means()
+    assert list(means) == list(METRICS)
+    assert np.isnan(means["condition_number"]).tolist() == [False, True, False, False]

@@ -18,9 +18,9 @@ def saved(image: Image.Image, path, **options):
 
 def test_rgb_comes_as_it_is(tmp_path):
     pixels = np.random.default_rng(0).integers(0, 256, (3, 5, 3), np.uint8)
-    found = saved(Image.fromarray(pixels), tmp_path / "a.png")
-    assert found.dtype == np.uint8 and found.flags.writeable
-    np.testing.assert_array_equal(found, pixels)
+    out = saved(Image.fromarray(pixels), tmp_path / "a.png")
+    assert out.dtype == np.uint8 and out.flags.writeable
+    np.testing.assert_array_equal(out, pixels)
     (tmp_path / "a.png").rename(tmp_path / "really_png.JPEG")
     np.testing.assert_array_equal(data.read_image(tmp_path / "really_png.JPEG"), pixels)
 
@@ -37,8 +37,8 @@ def test_rgb_comes_as_it_is(tmp_path):
     ],
 )
 def test_other_pixels_become_rgb(tmp_path, mode, colour, wanted):
-    found = saved(Image.new(mode, (4, 2), colour), tmp_path / "a.png")
-    np.testing.assert_array_equal(found, np.broadcast_to(wanted, (2, 4, 3)))
+    out = saved(Image.new(mode, (4, 2), colour), tmp_path / "a.png")
+    np.testing.assert_array_equal(out, np.broadcast_to(wanted, (2, 4, 3)))
 
 
 def test_palettes(tmp_path):
@@ -47,14 +47,14 @@ def test_palettes(tmp_path):
     image.putpixel((1, 0), 1)
     assert saved(image, tmp_path / "a.png").tolist() == [[[255, 0, 0], [0, 0, 255]]]
     for transparency in (1, b"\xff\x00"):  # one entry, and a byte for each
-        found = saved(image, tmp_path / "b.png", transparency=transparency)
-        assert found.tolist() == [[[255, 0, 0], [255, 255, 255]]]
+        out = saved(image, tmp_path / "b.png", transparency=transparency)
+        assert out.tolist() == [[[255, 0, 0], [255, 255, 255]]]
 
 
 def test_cmyk_jpeg(tmp_path):
-    found = saved(Image.new("CMYK", (8, 8), (0, 255, 255, 0)), tmp_path / "a.jpg", quality=95)
-    assert found.shape == (8, 8, 3)
-    np.testing.assert_allclose(found, np.broadcast_to(RED, (8, 8, 3)), atol=4)
+    out = saved(Image.new("CMYK", (8, 8), (0, 255, 255, 0)), tmp_path / "a.jpg", quality=95)
+    assert out.shape == (8, 8, 3)
+    np.testing.assert_allclose(out, np.broadcast_to(RED, (8, 8, 3)), atol=4)
 
 
 def test_a_file_that_cannot_be_read_is_named_in_one_line(tmp_path):
@@ -82,12 +82,12 @@ def test_damage_anywhere_gives_pixels_or_one_line(tmp_path, suffix):
     whole, refused = path.read_bytes(), 0
     for trial in range(200):
         damaged = bytearray(whole[: rng.integers(len(whole))] if trial % 2 else whole)
-        for place in rng.integers(max(len(damaged), 1), size=3 if damaged else 0):
-            damaged[place] = rng.integers(256)
+        for position in rng.integers(max(len(damaged), 1), size=3 if damaged else 0):
+            damaged[position] = rng.integers(256)
         path.write_bytes(damaged)
         try:
-            found = data.read_image(path)
-            assert found.dtype == np.uint8 and found.ndim == 3 and found.shape[2] == 3
+            out = data.read_image(path)
+            assert out.dtype == np.uint8 and out.ndim == 3 and out.shape[2] == 3
         except UserError as error:
             refused += 1
             assert str(error).startswith(f"cannot read the image {path}: ")

@@ -17,20 +17,20 @@ def test_no_network_and_same_every_time(monkeypatch):
 
     monkeypatch.setattr(socket, "socket", refuse)
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
-    found = data.load("photos", limit=64)
-    assert found.images.shape == (64, 32, 32, 3) and found.images.dtype == np.uint8
-    digest = hashlib.sha256(found.images.tobytes() + found.labels.tobytes()).hexdigest()
+    loaded = data.load("photos", limit=64)
+    assert loaded.images.shape == (64, 32, 32, 3) and loaded.images.dtype == np.uint8
+    digest = hashlib.sha256(loaded.images.tobytes() + loaded.labels.tobytes()).hexdigest()
     assert digest.startswith("c02bca529a9d4896")
 
 
 def test_default_counts_and_balance():
     for split, count in (("train", 4096), ("test", 1024)):
-        found = data.load("photos", split)
-        assert len(found) == count and found.classes == len(found.label_names) == 10
-        sizes = np.bincount(found.labels, minlength=10)
+        loaded = data.load("photos", split)
+        assert len(loaded) == count and loaded.classes == len(loaded.label_names) == 10
+        sizes = np.bincount(loaded.labels, minlength=10)
         assert sizes.max() - sizes.min() <= 1
-        assert len(set(found.labels[:40])) > 5  # shuffled
-        assert found.name == "photos"
+        assert len(set(loaded.labels[:40])) > 5  # shuffled
+        assert loaded.name == "photos"
 
 
 def test_limit_is_a_prefix_and_seeds_and_splits_differ():
@@ -45,8 +45,8 @@ def _coded(file):
     """A stand-in for a photograph: red counts along the longer side, green is the label."""
     height, width = REAL[file][:-1].shape[:2]  # so that no side is as long as the other
     out = np.zeros((height, width, 3), np.uint8)
-    place = np.indices((height, width))[int(width >= height)]
-    out[..., 0] = place * 255 // max(height, width)
+    distance = np.indices((height, width))[int(width >= height)]
+    out[..., 0] = distance * 255 // max(height, width)
     out[..., 1] = list(photos.PHOTOS.values()).index(file)
     return out
 
@@ -59,10 +59,10 @@ def test_splits_share_no_pixel_and_labels_are_the_photographs(monkeypatch, turne
     turn = (lambda a: a.swapaxes(0, 1)) if turned else (lambda a: a)
     monkeypatch.setattr(photos, "_read", lambda file: turn(_coded(file)))
     train, test = photos.load("train", count=600), photos.load("test", count=300)
-    for found in (train, test):
+    for loaded in (train, test):
         np.testing.assert_array_equal(
-            found.images[..., 1],
-            np.broadcast_to(found.labels[:, None, None], found.images.shape[:3]),
+            loaded.images[..., 1],
+            np.broadcast_to(loaded.labels[:, None, None], loaded.images.shape[:3]),
         )
     for label in range(10):
         last = train.images[train.labels == label][..., 0].max()
@@ -79,10 +79,10 @@ def test_regions_are_all_of_the_photograph():
 
 
 def test_patches_come_from_their_photograph_at_several_scales():
-    found = photos.load("train", count=120)
+    loaded = photos.load("train", count=120)
     full = 0
-    for image, label in zip(found.images, found.labels, strict=True):
-        photo = REAL[photos.PHOTOS[found.label_names[label]]]
+    for image, label in zip(loaded.images, loaded.labels, strict=True):
+        photo = REAL[photos.PHOTOS[loaded.label_names[label]]]
         hits = np.argwhere((photo == image[0, 0]).all(-1))
         full += any(np.array_equal(photo[r : r + 32, c : c + 32], image) for r, c in hits.tolist())
     assert 10 < full < 60  # about a quarter are at full scale, the rest are means

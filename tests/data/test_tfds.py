@@ -14,14 +14,16 @@ HEIGHTS = (6, 7, 8)
 
 
 def test_cifar10(tfds_dir):
-    found = data.load("cifar-10", data_dir=tfds_dir, limit=1100)
-    assert found.images.shape == (1100, 32, 32, 3) and found.images.dtype == np.uint8
-    assert found.classes == 10 and set(found.labels) == set(range(10)) and found.name == "cifar10"
+    loaded = data.load("cifar-10", data_dir=tfds_dir, limit=1100)
+    assert loaded.images.shape == (1100, 32, 32, 3) and loaded.images.dtype == np.uint8
+    assert (
+        loaded.classes == 10 and set(loaded.labels) == set(range(10)) and loaded.name == "cifar10"
+    )
     # The data set's published statistics; 1,100 images come this close.
-    np.testing.assert_allclose(found.mean, [0.4914, 0.4822, 0.4465], atol=0.02)
-    np.testing.assert_allclose(found.std, [0.247, 0.243, 0.262], atol=0.02)
+    np.testing.assert_allclose(loaded.mean, [0.4914, 0.4822, 0.4465], atol=0.02)
+    np.testing.assert_allclose(loaded.std, [0.247, 0.243, 0.262], atol=0.02)
     few = data.load("cifar10", data_dir=tfds_dir, limit=3)
-    np.testing.assert_array_equal(few.images, found.images[:3])
+    np.testing.assert_array_equal(few.images, loaded.images[:3])
     assert len(data.load("cifar10", "train[10:15]", data_dir=tfds_dir)) == 5
     small = data.load("cifar10", "test", data_dir=tfds_dir, limit=3, size=16)
     assert small.images.shape == (3, 16, 16, 3)
@@ -131,12 +133,12 @@ def test_imagenet_needs_a_size_and_says_where_it_comes_from(tmp_path):
 def test_images_of_several_sizes_need_a_size(made):
     with pytest.raises(UserError, match="differ in shape .*give a size"):
         data.load("tenas_varied", data_dir=made)
-    found = data.load("tenas_varied", data_dir=made, size=4)
-    assert found.images.shape == (3, 4, 4, 3) and found.images.dtype == np.uint8
-    assert found.label_names == ("six", "seven", "eight")
-    expected = (found.labels + 6)[:, None, None, None] * 10
-    np.testing.assert_array_equal(found.images, np.broadcast_to(expected, found.images.shape))
-    assert sorted(found.labels) == [0, 1, 2]
+    loaded = data.load("tenas_varied", data_dir=made, size=4)
+    assert loaded.images.shape == (3, 4, 4, 3) and loaded.images.dtype == np.uint8
+    assert loaded.label_names == ("six", "seven", "eight")
+    expected = (loaded.labels + 6)[:, None, None, None] * 10
+    np.testing.assert_array_equal(loaded.images, np.broadcast_to(expected, loaded.images.shape))
+    assert sorted(loaded.labels) == [0, 1, 2]
 
 
 def test_data_without_labelled_images(made):

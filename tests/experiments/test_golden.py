@@ -110,9 +110,9 @@ def test_snip(dtype):
     ],
 )
 def test_as_vit(dtype, engine, arch):
-    found = rows("asvit", arch, 8, dtype, engine, space="as_vit")
-    assert_golden(found, dtype, 8)
-    assert found[0].value == found[0].reference  # parameters are whole numbers
+    checked = rows("asvit", arch, 8, dtype, engine, space="as_vit")
+    assert_golden(checked, dtype, 8)
+    assert checked[0].value == checked[0].reference  # parameters are whole numbers
 
 
 def test_the_recipe_of_parameters():
@@ -129,17 +129,17 @@ def test_the_recipe_of_parameters():
 
 
 def test_names_of_parameters_are_folders_in_the_recipe():
-    found = golden.golden_keys("cells_0/edges_1<-0/nor_conv_3x3/conv/kernel")
-    assert found == ["cells/0/edges/1<-0/nor_conv_3x3/conv/kernel"]
+    keys = golden.golden_keys("cells_0/edges_1<-0/nor_conv_3x3/conv/kernel")
+    assert keys == ["cells/0/edges/1<-0/nor_conv_3x3/conv/kernel"]
     assert golden.golden_keys("stem/conv/kernel") == ["stem/conv/kernel"]
 
 
 def test_stacked_parameters_have_a_name_for_each_edge():
-    found = golden.golden_keys("cells_1/edges/dil_conv_3x3/norm/bias")
-    assert len(set(found)) == 14 and found[0] == "cells/1/edges/0<-0/dil_conv_3x3/norm/bias"
-    assert found[-1] == "cells/1/edges/3<-4/dil_conv_3x3/norm/bias"
-    found = golden.golden_keys("cells_1/input_edges/conv_0/kernel")
-    assert len(set(found)) == 8 and found[4] == "cells/1/edges/0<-1/skip_connect/conv_0/kernel"
+    keys = golden.golden_keys("cells_1/edges/dil_conv_3x3/norm/bias")
+    assert len(set(keys)) == 14 and keys[0] == "cells/1/edges/0<-0/dil_conv_3x3/norm/bias"
+    assert keys[-1] == "cells/1/edges/3<-4/dil_conv_3x3/norm/bias"
+    keys = golden.golden_keys("cells_1/input_edges/conv_0/kernel")
+    assert len(set(keys)) == 8 and keys[4] == "cells/1/edges/0<-1/skip_connect/conv_0/kernel"
 
 
 class Small(nn.Module):
@@ -174,8 +174,8 @@ def small_case(monkeypatch, x64):
 
 def test_a_wrong_reference_is_seen(small_case):
     def beyond(case):
-        found = list(golden.check_ntk(case, "float64", "jacobian"))
-        return [row.quantity for row in found if row.error > golden.TOLERANCES["float64"]]
+        checked = list(golden.check_ntk(case, "float64", "jacobian"))
+        return [row.quantity for row in checked if row.error > golden.TOLERANCES["float64"]]
 
     assert beyond(small_case) == []
     for field, quantity in {
@@ -197,12 +197,12 @@ def test_a_wrong_reference_is_seen(small_case):
 def test_images_at_a_kink_stand_apart_in_float32_alone(small_case, monkeypatch):
     small_case["ntk_row0"][1] += 1
     monkeypatch.setattr(golden, "kinks", lambda case, form: np.array([1]))
-    found = list(golden.check_ntk(small_case, "float32", "jacobian"))
-    assert [row.at_kink for row in found] == [False, False, True, False, False, False]
-    assert found[1].error < golden.TOLERANCES["float32"]
-    assert found[2].value == 0.5 and found[2].error == pytest.approx(1 / 2)  # of the largest, 2
-    found = list(golden.check_ntk(small_case, "float64", "jacobian"))
-    assert not any(row.at_kink for row in found) and found[1].error == pytest.approx(1 / 2)
+    checked = list(golden.check_ntk(small_case, "float32", "jacobian"))
+    assert [row.at_kink for row in checked] == [False, False, True, False, False, False]
+    assert checked[1].error < golden.TOLERANCES["float32"]
+    assert checked[2].value == 0.5 and checked[2].error == pytest.approx(1 / 2)  # of the largest, 2
+    checked = list(golden.check_ntk(small_case, "float64", "jacobian"))
+    assert not any(row.at_kink for row in checked) and checked[1].error == pytest.approx(1 / 2)
 
 
 def test_a_kink_is_an_image_near_a_zero_of_some_relu(small_case, monkeypatch):

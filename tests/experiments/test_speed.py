@@ -4,7 +4,7 @@ import json
 
 from PIL import Image
 
-from experiments.measure import FIELDS
+from experiments.measure.rows import FIELDS
 
 
 def test_table_json_and_picture(python, tmp_path):

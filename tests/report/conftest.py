@@ -100,7 +100,7 @@ def learned():
 
 TOPOLOGY = "8,2,3|4,1,2|4,1,4|4,1,6|32"
 # (blocks, width, parameters, κ, length distortion, sum of ranks) of the candidates of two steps; of
-# each step the one at the place beside them is taken.
+# each step the one of the number beside them is taken.
 STEPS = (
     (1, [((1, 2, 1, 1), 36, 1_250_000, 80.0, 1.5, 4), ((2, 1, 1, 1), 32, 1_500_000, 40.0, 3.0, 2),
          ((1, 1, 1, 2), 36, 2_000_000, None, 2.0, 5)]),

@@ -23,11 +23,11 @@ def test_every_edge_has_its_operation_at_its_place():
     text = "|nor_conv_3x3~0|+|none~0|skip_connect~1|+|nor_conv_1x1~0|avg_pool_3x3~1|none~2|"
     [axes] = cell_picture(space.to_mask(space.parse(text)), space).figure.axes
     centre = {t.get_text(): t.get_position()[0] for t in axes.texts if t.get_text().isdigit()}
-    found = sorted((t.get_text(), t.get_position()[0]) for t in axes.texts if "_" in t.get_text())
+    labels = sorted((t.get_text(), t.get_position()[0]) for t in axes.texts if "_" in t.get_text())
     ends = {"nor_conv_3x3": "01", "skip_connect": "12", "nor_conv_1x1": "03", "avg_pool_3x3": "13"}
     expected = sorted((name, (centre[a] + centre[b]) / 2) for name, (a, b) in ends.items())
-    assert [name for name, _ in found] == [name for name, _ in expected]
-    np.testing.assert_allclose([at for _, at in found], [at for _, at in expected])
+    assert [name for name, _ in labels] == [name for name, _ in expected]
+    np.testing.assert_allclose([at for _, at in labels], [at for _, at in expected])
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -62,11 +62,11 @@ def test_several_cells_have_their_names():
 
 def drawn_rows(figure) -> list[list[str]]:
     """The texts of a drawn table, row by row and from left to right."""
-    places = {
+    texts = {
         (-t.get_position()[1], t.get_position()[0]): t.get_text() for t in figure.axes[0].texts
     }
-    rows = sorted({y for y, _ in places}, reverse=True)
-    return [[text for (y, _), text in sorted(places.items()) if y == row] for row in rows]
+    rows = sorted({y for y, _ in texts}, reverse=True)
+    return [[text for (y, _), text in sorted(texts.items()) if y == row] for row in rows]
 
 
 def test_a_topology_is_drawn_as_a_table():

@@ -14,13 +14,13 @@ MANY = (*METRICS, "linear_regions", "kernel_regression", "gauss_length")
 
 
 def artist(picture, gid: str):
-    [found] = picture.figure.findobj(lambda artist: artist.get_gid() == gid)
-    return found
+    [match] = picture.figure.findobj(lambda artist: artist.get_gid() == gid)
+    return match
 
 
 def points(picture, gid: str) -> list[list[float]]:
-    found = artist(picture, gid)
-    pairs = found.get_offsets() if hasattr(found, "get_offsets") else found.get_xydata()
+    drawn = artist(picture, gid)
+    pairs = drawn.get_offsets() if hasattr(drawn, "get_offsets") else drawn.get_xydata()
     return np.asarray(pairs).tolist()
 
 

@@ -65,14 +65,14 @@ def shown(folder, grown, score_line, run_seconds: float) -> dict:
         if not workdir.records():
             for kappa in (80.0, 40.0, None, None, 60.0):
                 workdir.append(score_line(0, {K: kappa, D: 1.0}, seconds=0.25))
-        found = write_result(strategy, evaluator, workdir, "as_vit", (32, 32))
-    assert json.loads((folder / "result.json").read_text()) == found
-    return found
+        result = write_result(strategy, evaluator, workdir, "as_vit", (32, 32))
+    assert json.loads((folder / "result.json").read_text()) == result
+    return result
 
 
 def test_the_result_and_what_is_printed(tmp_path, grown, score_line, capsys, family):
-    found = shown(tmp_path / "w", grown, score_line, 2.0)
-    assert found == {
+    result = shown(tmp_path / "w", grown, score_line, 2.0)
+    assert result == {
         "arch": LAST, "parameters": 3_000_000, "multiply_adds": COSTS[1], K: None, D: 4.0,
         "family": family, "preset": "as_vit", "engine": "jacobian", "architectures_scored": 5,
         "scoring_seconds": 1.25, "compile_seconds": 1.0, "run_seconds": 2.0, "bad_kernels": 2,
@@ -125,13 +125,13 @@ def test_a_growth_from_its_start_to_its_result(tmp_path):
     growth = Growth(SPACE, METRICS, hidden=32, scale=1, classes=10, least=None, most=4_000_000)
     with Workdir.open(tmp_path / "w", {"classes": 10}) as workdir:
         search(growth, Arithmetic(), workdir)
-        found = write_result(growth, Arithmetic(), workdir, "reference", (32, 32))
-    first, *_, last = found["family"]
+        result = write_result(growth, Arithmetic(), workdir, "reference", (32, 32))
+    first, *_, last = result["family"]
     # κ of the least sizes is the least: 1 + 2 + 1 + 1 + 34 (5 % of 32 more), and its mean 1 more.
     assert first[K] == 40.0 and first[D] is None and first["sizes"][-1] == 34
-    assert found["arch"] == last["string"] == SPACE.describe(SPACE.to_mask(growth.result))
-    assert found["parameters"] == last["parameters"] <= 4_000_000
+    assert result["arch"] == last["string"] == SPACE.describe(SPACE.to_mask(growth.result))
+    assert result["parameters"] == last["parameters"] <= 4_000_000
     table = pd.read_csv(tmp_path / "w" / "growth.csv")
-    assert table["parameters"].tolist() == [m["parameters"] for m in found["family"]]
+    assert table["parameters"].tolist() == [m["parameters"] for m in result["family"]]
     assert table[D].isna().all() and len(table) == growth.round
-    assert found["architectures_scored"] == sum(len(e["candidates"]) for e in growth.history)
+    assert result["architectures_scored"] == sum(len(e["candidates"]) for e in growth.history)

@@ -34,8 +34,8 @@ def parsed(svg):
 
 def hovers(svg):
     """(data-hover, title or None) of each mark."""
-    found = [e for e in parsed(svg).iter() if e.get("data-hover") is not None]
-    return [(e.get("data-hover"), e.findtext("title")) for e in found]
+    marks = [e for e in parsed(svg).iter() if e.get("data-hover") is not None]
+    return [(e.get("data-hover"), e.findtext("title")) for e in marks]
 
 
 def test_an_element_that_can_stand_in_a_page():

@@ -8,8 +8,8 @@ from matplotlib.text import Text
 from PIL import Image
 
 from tenas_jax.errors import UserError
-from tenas_jax.report import cell_graph, pruning_plot, style
-from tenas_jax.report.picture import to_svg
+from tenas_jax.report import cell_picture, pruning_plot, style
+from tenas_jax.report.picture import save_png, to_svg
 
 NB201 = ["none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3"]
 NB201_EDGES = [(0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3)]
@@ -62,7 +62,7 @@ def words(artist):
 def test_writes_a_png_of_the_stated_size(tmp_path, operations, edges, cells):
     path = tmp_path / "search.png"
     rounds = search(operations, edges, cells)
-    pruning_plot.plot_pruning(operations, edges, BOTH, rounds, path, title="t")
+    save_png(pruning_plot.pruning_figure(operations, edges, BOTH, rounds, title="t"), path)
     assert path.read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
     with Image.open(path) as image:
         assert image.size == (1600, 900)
@@ -95,7 +95,7 @@ def test_grid_shows_the_round_each_operation_went_in():
         for _, edge, op in entry["pruned"]:
             assert at[edge, op] == str(entry["round"])
     final = np.argwhere(np.asarray(rounds[-1]["mask"])[0])
-    assert {place for place, text in at.items() if text == "kept"} == {tuple(p) for p in final}
+    assert {square for square, text in at.items() if text == "kept"} == {tuple(p) for p in final}
 
 
 def test_rounds_that_masks_alone_tell_and_operations_never_there():
@@ -128,7 +128,7 @@ def test_cell_labels_its_edges_and_dots_none():
 def test_series_leave_gaps_for_missing_values():
     rounds = search(NB201, NB201_EDGES, 1)
     rounds[1]["condition_number"] = None
-    rounds[2]["condition_number"] = -3.0  # A log axis has no place for it.
+    rounds[2]["condition_number"] = -3.0  # A log axis cannot show it.
     rounds[3]["linear_regions"] = float("inf")
     figure = pruning_plot.pruning_figure(NB201, NB201_EDGES, BOTH, rounds, title="t")
     kappa, regions = (axes for axes in figure.axes if axes.lines)
@@ -155,7 +155,10 @@ def test_nothing_measured_says_so(tmp_path):
     figure = pruning_plot.pruning_figure(NB201, NB201_EDGES, BOTH, rounds, title="t")
     assert words(figure).count("not recorded") == 2
     only_final = [{**rounds[-1], "condition_number": 5.0}]
-    pruning_plot.plot_pruning(NB201, NB201_EDGES, BOTH, only_final, tmp_path / "a.png", title="t")
+    save_png(
+        pruning_plot.pruning_figure(NB201, NB201_EDGES, BOTH, only_final, title="t"),
+        tmp_path / "a.png",
+    )
     assert (tmp_path / "a.png").is_file()
 
 
@@ -184,7 +187,7 @@ def test_shades_keep_their_order_in_black_and_white():
 
 
 def test_arcs_cross_on_neither_side():
-    sides = dict(zip(NB201_EDGES, cell_graph.arc_sides(NB201_EDGES), strict=True))
+    sides = dict(zip(NB201_EDGES, cell_picture.arc_sides(NB201_EDGES), strict=True))
     assert sides[0, 1] == sides[1, 2] == sides[2, 3] == 0
     assert sides[0, 2] * sides[1, 3] == -1
     assert sides[0, 3] in (1, -1)
@@ -193,10 +196,10 @@ def test_arcs_cross_on_neither_side():
 def test_rounds_that_do_not_fit_are_refused(tmp_path):
     path = tmp_path / "a.png"
     with pytest.raises(UserError, match="no rounds"):
-        pruning_plot.plot_pruning(NB201, NB201_EDGES, BOTH, [], path, title="t")
+        save_png(pruning_plot.pruning_figure(NB201, NB201_EDGES, BOTH, [], title="t"), path)
     rounds = search(DARTS, NB201_EDGES, 1)
     with pytest.raises(UserError, match=r"round 0: the mask is \(1, 6, 8\), not \(1, 6, 5\)"):
-        pruning_plot.plot_pruning(NB201, NB201_EDGES, BOTH, rounds, path, title="t")
+        save_png(pruning_plot.pruning_figure(NB201, NB201_EDGES, BOTH, rounds, title="t"), path)
     assert not path.exists()
 
 
@@ -206,7 +209,10 @@ def test_leaves_the_global_settings_alone(tmp_path):
     before = dict(matplotlib.rcParams)
     with matplotlib.rc_context({"font.size": 40.0, "axes.grid": True}):
         rounds = search(NB201, NB201_EDGES, 1)
-        pruning_plot.plot_pruning(NB201, NB201_EDGES, BOTH, rounds, tmp_path / "a.png", title="t")
+        save_png(
+            pruning_plot.pruning_figure(NB201, NB201_EDGES, BOTH, rounds, title="t"),
+            tmp_path / "a.png",
+        )
         assert matplotlib.rcParams["font.size"] == 40.0
     assert dict(matplotlib.rcParams) == before
 
@@ -257,7 +263,7 @@ def test_every_place_of_the_grids_has_its_text():
     cell, edge, op = rounds[1]["pruned"][0]
     source, target = NB201_EDGES[edge]
     expected = f"{source}→{target}: {NB201[op]}\npruned in round 1"
-    assert picture.hovers[f"place-{cell}-{edge}-{op}"] == [expected]
+    assert picture.hovers[f"operation-{cell}-{edge}-{op}"] == [expected]
     kept = [text for [text] in picture.hovers.values() if text.endswith("kept")]
     assert len(kept) == 2 * len(NB201_EDGES)
     assert to_svg(picture, "p").count("data-hover") == len(picture.hovers)

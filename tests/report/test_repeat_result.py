@@ -56,8 +56,8 @@ def test_a_seed(table):
 
 
 def test_statistics_of_seeds(table):
-    found, floor = rows_of(table, 6, 7, 8), rows_of(table, 2, 5, 8, 3)
-    row = summary_row("pruning", found, "test", 50.0, floor)
+    pruned, floor = rows_of(table, 6, 7, 8), rows_of(table, 2, 5, 8, 3)
+    row = summary_row("pruning", pruned, "test", 50.0, floor)
     values, others = np.array([70.0, 80, 90]), np.array([30.0, 60, 90, 40])
     assert (row["n"], row["mean"], row["scored"]) == (3, 80.0, 58)
     assert row["deviation"] == pytest.approx(10.0)
@@ -85,17 +85,17 @@ def test_seeds_that_all_find_the_same(table):
 def test_the_files_and_the_text(table, tmp_path, capsys):
     searches = {"pruning": rows_of(table, 6, 7), "random": rows_of(table, 2, 5)}
     with Workdir.open(tmp_path / "w", {}) as work:
-        found = write_repeats(searches, table, CONFIG, work)
-    assert json.loads((tmp_path / "w" / "result.json").read_text()) == found
-    assert found["oracle"] == {"test": 90.0}
+        result = write_repeats(searches, table, CONFIG, work)
+    assert json.loads((tmp_path / "w" / "result.json").read_text()) == result
+    assert result["oracle"] == {"test": 90.0}
     # Of all that are known: the mean, and the deviation of the whole population.
     known = ACCURACY[:-1]
     average = {"mean": 50.0, "deviation": pytest.approx(known.std()), "n": 9}
-    assert found["average"] == {"test": average}
-    assert [row["search"] for row in found["summary"]] == ["pruning", "random"]
-    assert found["summary"][1]["lead"] is None
+    assert result["average"] == {"test": average}
+    assert [row["search"] for row in result["summary"]] == ["pruning", "random"]
+    assert result["summary"][1]["lead"] is None
     text = capsys.readouterr().out
-    assert text.strip() == repeats_text(found).strip()
+    assert text.strip() == repeats_text(result).strip()
     assert "75.00 ± 7.07" in text and "+50.00 %" in text
     lines = [line.split() for line in text.splitlines()]
     assert ["test", "oracle", "90.00", "–", "+80.00", "%", "–", "–"] in lines

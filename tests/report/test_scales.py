@@ -59,8 +59,8 @@ def test_an_axis_has_a_handful_of_different_numbers(log, high):
     set_scale(axes, "y", log=log)
     figure.draw_without_rendering()
     low, top = axes.get_ylim()
-    places = [at for at in axes.get_yticks() if low <= at <= top]
-    labels = [axes.yaxis.get_major_formatter()(at, 0) for at in places]
+    ticks = [at for at in axes.get_yticks() if low <= at <= top]
+    labels = [axes.yaxis.get_major_formatter()(at, 0) for at in ticks]
     assert axes.get_yscale() == ("log" if log else "linear")
     assert 2 <= len(labels) <= 10 and len(set(labels)) == len(labels)
 

@@ -62,9 +62,9 @@ class First:
 def finish(folder, name, strategy, evaluator, table=None) -> dict:
     with Workdir.open(folder, {}) as workdir:
         search(strategy, evaluator, workdir)
-        found = write_result(name, strategy, evaluator, workdir, table, "reference")
-    assert json.loads((folder / "result.json").read_text()) == found
-    return found
+        result = write_result(name, strategy, evaluator, workdir, table, "reference")
+    assert json.loads((folder / "result.json").read_text()) == result
+    return result
 
 
 @pytest.mark.parametrize(
@@ -77,23 +77,23 @@ def finish(folder, name, strategy, evaluator, table=None) -> dict:
 )
 def test_pruning_by_any_metrics_gives_table_and_picture(tmp_path, capsys, metrics):
     evaluator = Arithmetic(metrics)
-    found = finish(tmp_path / "w", "pruning", Pruning(SPACE, metrics), evaluator)
+    result = finish(tmp_path / "w", "pruning", Pruning(SPACE, metrics), evaluator)
     out = capsys.readouterr().out
-    assert found["arch"] in out and "pruned (edge: operation)" in out
+    assert result["arch"] in out and "pruned (edge: operation)" in out
     assert (tmp_path / "w" / "search.png").read_bytes().startswith(b"\x89PNG")
-    mask = SPACE.to_mask(SPACE.parse(found["arch"]))
+    mask = SPACE.to_mask(SPACE.parse(result["arch"]))
     for m, name in enumerate(metrics):
-        assert found[name] == np.flatnonzero(mask).sum() + m + 1  # the mean of both repeats
+        assert result[name] == np.flatnonzero(mask).sum() + m + 1  # the mean of both repeats
         assert name.replace("_", " ") in out.splitlines()[0]
-    assert found["architectures_scored"] == 25 + 19 + 13 + 1
-    assert found["scoring_seconds"] == 29.0
+    assert result["architectures_scored"] == 25 + 19 + 13 + 1
+    assert result["scoring_seconds"] == 29.0
 
 
 def test_a_strategy_without_a_course_is_told_by_its_result(tmp_path, capsys):
-    found = finish(tmp_path / "w", "first", First(), Arithmetic(("condition_number",)))
+    result = finish(tmp_path / "w", "first", First(), Arithmetic(("condition_number",)))
     out = capsys.readouterr().out
-    assert found["arch"] == SPACE.to_string(SPACE.from_index(7))
-    assert found["condition_number"] == np.flatnonzero(First().ask()[0]).sum() + 1
+    assert result["arch"] == SPACE.to_string(SPACE.from_index(7))
+    assert result["condition_number"] == np.flatnonzero(First().ask()[0]).sum() + 1
     assert out.startswith("architecture")
     assert not (tmp_path / "w" / "search.png").exists()
 
@@ -101,18 +101,18 @@ def test_a_strategy_without_a_course_is_told_by_its_result(tmp_path, capsys):
 def test_a_bad_kernel_is_said_not_given_a_number(tmp_path, capsys):
     metrics = ("condition_number", "linear_regions")
     evaluator = Arithmetic(metrics, bad=("condition_number",))
-    found = finish(tmp_path / "w", "pruning", Pruning(SPACE, metrics), evaluator)
+    result = finish(tmp_path / "w", "pruning", Pruning(SPACE, metrics), evaluator)
     out = capsys.readouterr().out
-    assert found["condition_number"] is None
-    assert found["bad_kernels"] == 58
+    assert result["condition_number"] is None
+    assert result["bad_kernels"] == 58
     assert "none (bad kernel" in out and "58 (flags" in out
 
 
 def test_published_accuracies_stand_beside(tmp_path, capsys):
     arch = SPACE.to_string(SPACE.from_index(7))
     table = Table(pd.DataFrame({"arch": [arch], "cifar10_test": [93.25], "x": [1.0]}), SPACE)
-    found = finish(tmp_path / "w", "first", First(), Arithmetic(("linear_regions",)), table)
-    assert found["published"] == {"cifar10_test": 93.25}
+    result = finish(tmp_path / "w", "first", First(), Arithmetic(("linear_regions",)), table)
+    assert result["published"] == {"cifar10_test": 93.25}
     assert "93.25 (published)" in capsys.readouterr().out
 
 
@@ -123,15 +123,15 @@ def table(**columns) -> Table:
 
 def test_a_table_without_the_architecture_takes_nothing_away(tmp_path, capsys):
     other = Table(pd.DataFrame({"arch": [SPACE.to_string(SPACE.from_index(1))], "x": [1.0]}), SPACE)
-    found = finish(tmp_path / "w", "first", First(), Arithmetic(("linear_regions",)), other)
-    assert found["published"] is None and found["linear_regions"] > 0
+    result = finish(tmp_path / "w", "first", First(), Arithmetic(("linear_regions",)), other)
+    assert result["published"] is None and result["linear_regions"] > 0
     assert "the table does not hold this architecture" in capsys.readouterr().out
 
 
 def test_columns_of_another_name_are_shown_and_blanks_are_said(tmp_path, capsys):
     other = table(acc=[1.5], blank=[np.nan])
-    found = finish(tmp_path / "w", "first", First(), Arithmetic(("linear_regions",)), other)
-    assert found["published"] == {"acc": 1.5, "blank": None}
+    result = finish(tmp_path / "w", "first", First(), Arithmetic(("linear_regions",)), other)
+    assert result["published"] == {"acc": 1.5, "blank": None}
     out = capsys.readouterr().out
     assert "1.50 (published)" in out and "blank in the table" in out
 
@@ -157,9 +157,9 @@ def test_the_result_says_how_it_was_come_by(tmp_path, capsys):
     evaluator, strategy = Arithmetic(("linear_regions",)), First()
     with Workdir.open(tmp_path / "w", {}) as workdir:
         search(strategy, evaluator, workdir)
-        found = write_result("first", strategy, evaluator, workdir, None, "paper")
-    assert (found["preset"], found["engine"]) == ("paper", "none")
-    assert (found["compile_seconds"], found["run_seconds"]) == (1.5, 2.5)
+        result = write_result("first", strategy, evaluator, workdir, None, "paper")
+    assert (result["preset"], result["engine"]) == ("paper", "none")
+    assert (result["compile_seconds"], result["run_seconds"]) == (1.5, 2.5)
     out = capsys.readouterr().out
     assert "preset paper, engine none" in out and "compile 1.5 s, run 2.5 s" in out
 
@@ -177,14 +177,14 @@ def test_values_are_those_of_the_last_time_it_was_scored(tmp_path):
             self.round, self.result = self.round + 1, SPACE.from_index(7)
             self.done = self.round == 2
 
-    found = finish(tmp_path / "w", "twice", Twice(), Drifting(("linear_regions",)))
-    assert found["linear_regions"] == 1
+    result = finish(tmp_path / "w", "twice", Twice(), Drifting(("linear_regions",)))
+    assert result["linear_regions"] == 1
 
 
 def test_every_bad_value_is_counted(tmp_path):
     metrics = ("condition_number", "linear_regions")
-    found = finish(tmp_path / "w", "first", First(), Arithmetic(metrics, bad=metrics))
-    assert found["bad_kernels"] == 6
+    result = finish(tmp_path / "w", "first", First(), Arithmetic(metrics, bad=metrics))
+    assert result["bad_kernels"] == 6
 
 
 def test_all_published_test_accuracies_of_the_found_one_are_shown(tmp_path, capsys):
@@ -192,8 +192,8 @@ def test_all_published_test_accuracies_of_the_found_one_are_shown(tmp_path, caps
     names = ("cifar10_test", "cifar100_test", "imagenet16_120_test")
     columns = {name: [10.0 + i, 20.0 + i] for i, name in enumerate(names)}
     table = Table(pd.DataFrame({"arch": archs, **columns}), SPACE)
-    found = finish(tmp_path / "w", "first", First(), Arithmetic(("linear_regions",)), table)
-    assert found["published"] == dict(zip(names, (20.0, 21.0, 22.0), strict=True))
+    result = finish(tmp_path / "w", "first", First(), Arithmetic(("linear_regions",)), table)
+    assert result["published"] == dict(zip(names, (20.0, 21.0, 22.0), strict=True))
 
 
 def test_zero_is_a_value(tmp_path, capsys):
@@ -213,6 +213,6 @@ def test_a_process_that_does_not_write_only_prints(tmp_path, capsys):
     with Workdir.open(tmp_path / "w", {}) as workdir:
         search(plan, evaluator, workdir)
     reader = Workdir.read(tmp_path / "w")
-    found = write_result("pruning", plan, evaluator, reader, None, "reference")
-    assert found["arch"] in capsys.readouterr().out
+    result = write_result("pruning", plan, evaluator, reader, None, "reference")
+    assert result["arch"] in capsys.readouterr().out
     assert not {"result.json", "search.png"} & {path.name for path in (tmp_path / "w").iterdir()}

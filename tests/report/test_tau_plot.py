@@ -53,18 +53,18 @@ def test_a_bound_outside_its_interval_or_missing():
 def test_curves_at_one_x_stand_apart_in_order_and_near_it(log_x):
     rows = [row(score, n, 0.5, 0.4, 0.6) for score in "abc" for n in (10, 20, 100)]
     drawn = curves(picture_of(rows, log_x=log_x))
-    places = np.array([line.get_xdata() for line, _ in drawn.values()])
-    assert (np.diff(places, axis=0) > 0).all()
-    np.testing.assert_allclose(places[1], [10, 20, 100])  # the middle one
-    assert (places[-1][:-1] < places[0][1:]).all()
-    assert (np.abs(places / places[1] - 1) < 0.2).all()
+    across = np.array([line.get_xdata() for line, _ in drawn.values()])
+    assert (np.diff(across, axis=0) > 0).all()
+    np.testing.assert_allclose(across[1], [10, 20, 100])  # the middle one
+    assert (across[-1][:-1] < across[0][1:]).all()
+    assert (np.abs(across / across[1] - 1) < 0.2).all()
 
 
 def test_curves_of_different_x_are_where_they_are():
     rows = [row("a", 0.01, 0.5), row("b", 0.02, 0.6), row("c", 3.0, 0.1)]
     drawn = curves(picture_of(rows, log_x=True))
-    places = [float(line.get_xdata()[0]) for line, _ in drawn.values()]
-    np.testing.assert_allclose(places, [0.01, 0.02, 3.0])
+    across = [float(line.get_xdata()[0]) for line, _ in drawn.values()]
+    np.testing.assert_allclose(across, [0.01, 0.02, 3.0])
 
 
 def test_a_label_tells_curves_of_a_score_apart():

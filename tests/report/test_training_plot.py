@@ -6,19 +6,19 @@ from matplotlib.text import Text
 from PIL import Image
 
 from tenas_jax.errors import UserError
-from tenas_jax.report.picture import Picture, to_svg
-from tenas_jax.report.training_plot import plot_training, training_figure
+from tenas_jax.report.picture import Picture, save_png, to_svg
+from tenas_jax.report.training_plot import training_figure
 
 
 def records_of(epochs, evaluated=1):
     """Losses that fall; tests of every so many epochs."""
     fields = ("test_loss", "test_top1", "test_top5")
-    found = []
+    records = []
     for epoch in range(1, epochs + 1):
         shown = epoch % evaluated == 0 or epoch == epochs
         test = {name: 1 / epoch if shown else None for name in fields}
-        found.append({"epoch": epoch, "train_loss": 2 / epoch, "train_top1": 0.5, **test})
-    return found
+        records.append({"epoch": epoch, "train_loss": 2 / epoch, "train_top1": 0.5, **test})
+    return records
 
 
 def confusion_of(classes):
@@ -90,7 +90,7 @@ def test_nothing_lies_outside_or_over_another(epochs, classes):
 
 def test_the_file_is_a_png_of_the_size_it_says(tmp_path):
     path = tmp_path / "train.png"
-    plot_training(records_of(2), confusion_of(3), ["a", "b", "c"], path, title="$T_x")
+    save_png(training_figure(records_of(2), confusion_of(3), ["a", "b", "c"], title="$T_x"), path)
     with Image.open(path) as image:
         assert image.format == "PNG" and image.size == (1600, 900)
         assert len(image.getcolors(1 << 24)) > 50
@@ -100,8 +100,7 @@ def test_what_cannot_be_drawn(tmp_path):
     with pytest.raises(UserError, match="no epochs"):
         training_figure([], confusion_of(2), ["a", "b"], title="T")
     with pytest.raises(UserError, match="cannot write"):
-        names = ["a", "b"]
-        plot_training(records_of(1), confusion_of(2), names, tmp_path / "no" / "x.png", title="T")
+        save_png(figure_of(), tmp_path / "no" / "x.png")
 
 
 def test_it_can_stand_in_a_page():

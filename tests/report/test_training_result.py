@@ -8,8 +8,14 @@ import pandas as pd
 import pytest
 
 from tenas_jax.errors import UserError
-from tenas_jax.report.comparison import comparison_text, write_comparison
-from tenas_jax.report.training_result import mistakes, show_result, training_text, write_result
+from tenas_jax.report.training_result import (
+    comparison_text,
+    mistakes,
+    show_result,
+    training_text,
+    write_comparison,
+    write_result,
+)
 from tenas_jax.runs.workdir import Workdir
 from tenas_jax.train import Recipe
 from tenas_jax.train.evaluate import Evaluation
@@ -79,8 +85,8 @@ def test_a_result_without_coarse_tokens_does_not_speak_of_them(finished):
     _, result, _ = finished
     older = {k: v for k, v in result.items() if not k.startswith("multiply_adds_")}
     assert "coarse" in training_text(result, records_of(3))
-    for found in (older, {**result, "multiply_adds_saved": 0.0}):
-        text = training_text(found, records_of(3))
+    for result_of in (older, {**result, "multiply_adds_saved": 0.0}):
+        text = training_text(result_of, records_of(3))
         assert "coarse" not in text and "1,234,567 an image" in text
 
 
@@ -104,8 +110,11 @@ def test_long_trainings_show_some_epochs_and_unknown_values_a_dash(finished):
 
 
 def test_the_worst_mistakes_come_first_and_right_answers_are_none():
-    found = mistakes(CONFUSION, NAMES)
-    assert found == ["owl for cat, 5 of 10", "cat for dog, 2 of 10", "dog for owl, 1 of 10"]
+    assert mistakes(CONFUSION, NAMES) == [
+        "owl for cat, 5 of 10",
+        "cat for dog, 2 of 10",
+        "dog for owl, 1 of 10",
+    ]
     assert mistakes(np.diag([3, 4, 5]), NAMES) == []
 
 
@@ -119,11 +128,11 @@ def results_of(*top1):
 
 def test_a_comparison_is_with_the_mean_of_the_random_ones(tmp_path, capsys):
     with Workdir.open(tmp_path, {"data": "cifar10"}) as workdir:
-        found = write_comparison(results_of(0.8, 0.7, 0.85, 0.6), workdir)
-    assert json.loads((tmp_path / "result.json").read_text()) == found
-    assert found["random_mean"] == pytest.approx(2.15 / 3)
-    assert found["random_deviation"] == pytest.approx(np.std([0.7, 0.85, 0.6], ddof=1))
-    assert found["lead"] == pytest.approx(0.8 - 2.15 / 3)
+        compared = write_comparison(results_of(0.8, 0.7, 0.85, 0.6), workdir)
+    assert json.loads((tmp_path / "result.json").read_text()) == compared
+    assert compared["random_mean"] == pytest.approx(2.15 / 3)
+    assert compared["random_deviation"] == pytest.approx(np.std([0.7, 0.85, 0.6], ddof=1))
+    assert compared["lead"] == pytest.approx(0.8 - 2.15 / 3)
     printed = capsys.readouterr().out
     assert "random          71.67 % ± 12.58, mean of 3" in printed
     assert "found           +8.33 points, better than 2" in printed
@@ -132,17 +141,17 @@ def test_a_comparison_is_with_the_mean_of_the_random_ones(tmp_path, capsys):
 
 def test_a_comparison_is_a_table_of_accuracies_too(tmp_path):
     with Workdir.open(tmp_path, {"data": "there/tiny.npz"}) as workdir:
-        found = write_comparison(results_of(0.8, 0.7, 0.85), workdir)
+        compared = write_comparison(results_of(0.8, 0.7, 0.85), workdir)
     table = pd.read_csv(tmp_path / "accuracies.csv")
     assert list(table.columns) == ["arch", "parameters", "tiny_test"]
-    assert table["arch"].tolist() == list(found["archs"].values())
+    assert table["arch"].tolist() == list(compared["archs"].values())
     assert table["tiny_test"].tolist() == pytest.approx([80, 70, 85])
     assert (tmp_path / "archs.txt").read_text().split() == table["arch"].tolist()
 
 
 def test_a_lead_may_be_negative_and_one_has_no_deviation(tmp_path):
     with Workdir.open(tmp_path, {}) as workdir:
-        found = write_comparison(results_of(0.5, 0.75), workdir)
-    assert found["random_deviation"] is None and found["lead"] == -0.25
-    text = comparison_text(found)
+        compared = write_comparison(results_of(0.5, 0.75), workdir)
+    assert compared["random_deviation"] is None and compared["lead"] == -0.25
+    text = comparison_text(compared)
     assert "found           -25.00 points, better than 0" in text and "±" not in text

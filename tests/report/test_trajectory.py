@@ -21,15 +21,15 @@ NUMBERS = {
 
 
 def test_the_way_is_what_was_scored_and_the_answers(learner, learned):
-    found = learned(learner).way()
-    assert found.archs[:2] == [FIRST, SECOND] and len(found.archs) == 4
-    np.testing.assert_array_equal(found.values[K], [400, np.nan, 100, 50])
-    np.testing.assert_array_equal(found.values[R], [10, 20, 30, 25])
-    assert found.bad == 1
+    trajectory = learned(learner).way()
+    assert trajectory.archs[:2] == [FIRST, SECOND] and len(trajectory.archs) == 4
+    np.testing.assert_array_equal(trajectory.values[K], [400, np.nan, 100, 50])
+    np.testing.assert_array_equal(trajectory.values[R], [10, 20, 30, 25])
+    assert trajectory.bad == 1
     # The answer is the first one once two are scored, and the third once three are.
-    assert (found.path.tolist(), found.since.tolist()) == ([0, 2], [2, 3])
-    assert [found.answer(n) for n in (1, 2, 3, 4, 99)] == [None, 0, 2, 2, 2]
-    assert list(found.front) == ([2, 3] if learner == "nsga2" else [])
+    assert (trajectory.path.tolist(), trajectory.since.tolist()) == ([0, 2], [2, 3])
+    assert [trajectory.answer(n) for n in (1, 2, 3, 4, 99)] == [None, 0, 2, 2, 2]
+    assert list(trajectory.front) == ([2, 3] if learner == "nsga2" else [])
 
 
 def test_the_numbers_of_the_rounds_are_its_own(learner, learned):
@@ -44,23 +44,26 @@ def test_an_answer_that_comes_back_is_a_step_of_its_own(learned):
     search = learned("evolution")
     for entry, best in zip(search.rounds, (3, 0, 3), strict=True):
         entry["scored"], entry["best"] = 4, best
-    found = search.way()
-    assert (found.path.tolist(), found.since.tolist()) == ([3, 0, 3], [4, 4, 4])
+    trajectory = search.way()
+    assert (trajectory.path.tolist(), trajectory.since.tolist()) == ([3, 0, 3], [4, 4, 4])
 
 
 def test_costs_are_objectives_that_are_no_metrics(learned):
-    found = learned("nsga2", costs=True).way()
-    assert found.costs == ("parameters", "multiply_adds")
-    np.testing.assert_array_equal(found.values["parameters"], [1e6, 2e6, 4e6, 3e6])
+    trajectory = learned("nsga2", costs=True).way()
+    assert trajectory.costs == ("parameters", "multiply_adds")
+    np.testing.assert_array_equal(trajectory.values["parameters"], [1e6, 2e6, 4e6, 3e6])
 
 
 def test_records_beyond_the_last_round_are_left_out(learned):
     search = learned("nsga2", costs=True)
     search.rounds.pop()
     search.front = [2]
-    found = search.way()
-    assert len(found.archs) == 3 and len(found.values[K]) == len(found.values["parameters"]) == 3
-    assert found.answer(3) == 2 and list(found.front) == [2]
+    trajectory = search.way()
+    assert (
+        len(trajectory.archs) == 3
+        and len(trajectory.values[K]) == len(trajectory.values["parameters"]) == 3
+    )
+    assert trajectory.answer(3) == 2 and list(trajectory.front) == [2]
 
 
 def test_which_rounds_have_one(learned):
@@ -95,9 +98,9 @@ def test_records_are_what_was_scored_too(score_line):
     ]  # fmt: skip
     records = list(recorded(lines, "run"))
     incumbents = [(1, FIRST), (2, SECOND), (2, "not scored"), (3, FIRST)]
-    found = of_records(records, SPACE, METRICS, incumbents)
-    assert found.archs[:2] == [FIRST, SECOND] and len(found.archs) == 3
-    np.testing.assert_array_equal(found.values[K], [3, np.nan, 2])  # as it was scored last
-    assert np.isnan(found.values[E]).all(), "no record has it"
-    assert (found.path.tolist(), found.since.tolist()) == ([0, 1, 0], [1, 2, 3])
+    trajectory = of_records(records, SPACE, METRICS, incumbents)
+    assert trajectory.archs[:2] == [FIRST, SECOND] and len(trajectory.archs) == 3
+    np.testing.assert_array_equal(trajectory.values[K], [3, np.nan, 2])  # as it was scored last
+    assert np.isnan(trajectory.values[E]).all(), "no record has it"
+    assert (trajectory.path.tolist(), trajectory.since.tolist()) == ([0, 1, 0], [1, 2, 3])
     assert of_records(records, SPACE, (K,)).path.size == 0

@@ -44,9 +44,9 @@ def legend(picture):
 
 def test_each_pair_of_metrics_has_a_panel(learner, learned):
     picture = picture_of(learned(learner))
-    found = panels(picture)
-    assert list(found) == [(LABELS[K], LABELS[R]), (LABELS[K], LABELS[E]), (LABELS[R], LABELS[E])]
-    first, _, last = found.values()
+    by_pair = panels(picture)
+    assert list(by_pair) == [(LABELS[K], LABELS[R]), (LABELS[K], LABELS[E]), (LABELS[R], LABELS[E])]
+    first, _, last = by_pair.values()
     np.testing.assert_array_equal(dots(first), [[400, 10], [100, 30], [50, 25]])
     np.testing.assert_array_equal(dots(last), [[10, 0.9], [30, 0.7], [25, 0.8]])
     scatter = first.collections[0]
@@ -157,11 +157,11 @@ def test_records_without_answers(score_line, check_texts):
 
 def test_what_cannot_be_drawn(learned):
     nothing = np.zeros(0, int)
-    for found in (
+    for trajectory in (
         Trajectory(METRICS, [], dict.fromkeys(METRICS, np.zeros(0)), nothing, nothing),
         Trajectory((), ["a"], {}, nothing, nothing),
     ):
         with pytest.raises(UserError, match="no architectures with values"):
-            trajectory_picture(found, title="T")
+            trajectory_picture(trajectory, title="T")
     with pytest.raises(UserError, match="no architectures with values"):
         costs_picture(learned("nsga2").way(), title="T")

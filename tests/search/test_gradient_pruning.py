@@ -86,7 +86,9 @@ def test_estimates_are_exact_where_logarithms_are_linear(space, metrics):
             without[tuple(candidate["operation"])] = 0
             for name in metrics:
                 change = (scores.slopes[name] * (weights_of(without) - weights_of(mask))).sum()
-                if METRICS[name].mask_gradient is None:  # scored exactly; all of these are to be high
+                if (
+                    METRICS[name].mask_gradient is None
+                ):  # scored exactly; all of these are to be high
                     assert candidate["gains"][name] == pytest.approx(np.expm1(change))
                 else:
                     assert candidate["gains"][name] == pytest.approx(-change)

@@ -30,13 +30,13 @@ def test_a_crop_is_a_window_of_the_padded_image_and_all_windows_occur(pad):
     seen = set()
     for before, after in zip(images, out, strict=True):
         padded = np.pad(before, ((pad, pad), (pad, pad), (0, 0)))
-        places = [
+        positions = [
             (i, j)
             for i, j in np.ndindex(2 * pad + 1, 2 * pad + 1)
             if (padded[i : i + 5, j : j + 4] == after).all()
         ]
-        assert len(places) == 1
-        seen.update(places)
+        assert len(positions) == 1
+        seen.update(positions)
     assert len(seen) == (2 * pad + 1) ** 2
 
 
@@ -56,9 +56,9 @@ def test_nothing_is_changed_where_nothing_is_asked_for(card):
     assert crop(KEY, IMAGES, 0) is IMAGES
     assert cutout(KEY, IMAGES, 0) is IMAGES
     recipe = Recipe(epochs=1, batch_size=2, learning_rate=0.1, flip=False, pad=0)
-    found = augment(KEY, jnp.asarray(IMAGES), card, recipe)
+    augmented = augment(KEY, jnp.asarray(IMAGES), card, recipe)
     expected = (IMAGES / 255.0 - np.array(card.mean)) / np.array(card.std)
-    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(augmented, expected, rtol=1e-5, atol=1e-6)
 
 
 def test_padding_is_black_and_the_erased_square_is_the_mean(card):
@@ -66,9 +66,11 @@ def test_padding_is_black_and_the_erased_square_is_the_mean(card):
     black = -np.array(card.mean) / np.array(card.std)
     grey = np.full((64, 5, 5, 3), 255, np.uint8)
     recipe = Recipe(epochs=1, batch_size=2, learning_rate=0.1, pad=2, cutout=2)
-    found = np.asarray(augment(KEY, jnp.asarray(grey), card, recipe))
+    augmented = np.asarray(augment(KEY, jnp.asarray(grey), card, recipe))
     white = (1 - np.array(card.mean)) / np.array(card.std)
-    kinds = [np.isclose(found, value, atol=1e-5).all(-1) for value in (black, white, np.zeros(3))]
+    kinds = [
+        np.isclose(augmented, value, atol=1e-5).all(-1) for value in (black, white, np.zeros(3))
+    ]
     assert sum(kinds).all() and all(kind.any() for kind in kinds)
 
 

@@ -22,8 +22,8 @@ def state_of(step, dtype=np.float32):
     }
 
 
-def same(found, expected):
-    return checksum(found) == checksum(expected)
+def same(restored, expected):
+    return checksum(restored) == checksum(expected)
 
 
 def save(folder, card, *steps):
@@ -53,27 +53,27 @@ def folder(saved, tmp_path):
 
 
 def test_what_was_saved_comes_back_to_the_bit_and_two_are_kept(saved, card):
-    (step, found), steps = load(saved, card)
+    (step, restored), steps = load(saved, card)
     assert step == 30 and steps == [30, 20]
-    assert same(found, state_of(30)) and not same(found, state_of(20))
+    assert same(restored, state_of(30)) and not same(restored, state_of(20))
     assert all(
-        isinstance(leaf, np.ndarray) for leaf in found["weights"]["params"]["dense"].values()
+        isinstance(leaf, np.ndarray) for leaf in restored["weights"]["params"]["dense"].values()
     )
 
 
 def test_half_of_it_can_be_read_alone(saved, card):
     with Checkpoints(saved, card, read_only=True) as checkpoints:
-        step, found = checkpoints.newest(weights=state_of(0)["weights"])
-    assert step == 30 and list(found) == ["weights"]
-    assert same(found["weights"], state_of(30)["weights"])
+        step, restored = checkpoints.newest(weights=state_of(0)["weights"])
+    assert step == 30 and list(restored) == ["weights"]
+    assert same(restored["weights"], state_of(30)["weights"])
 
 
 def test_bfloat16_comes_back(card, tmp_path):
     state = state_of(1, jnp.bfloat16)
     with Checkpoints(tmp_path / "c", card) as checkpoints:
         checkpoints.save(1, state)
-        _, found = checkpoints.newest(**state)
-    assert found["rest"]["velocity"].dtype == jnp.bfloat16 and same(found, state)
+        _, restored = checkpoints.newest(**state)
+    assert restored["rest"]["velocity"].dtype == jnp.bfloat16 and same(restored, state)
 
 
 def test_what_is_saved_may_change_at_once(card, tmp_path):
@@ -120,8 +120,8 @@ DAMAGE = {
 @pytest.mark.parametrize("kind", DAMAGE)
 def test_a_damaged_one_is_passed_over_and_written_again(kind, folder, card, caplog, capfd):
     DAMAGE[kind](folder / "30")
-    (step, found), steps = load(folder, card)
-    assert step == 20 and same(found, state_of(20))
+    (step, restored), steps = load(folder, card)
+    assert step == 20 and same(restored, state_of(20))
     [warning] = [r.getMessage() for r in caplog.records if r.levelname == "WARNING"]
     assert f"the checkpoint of step 30 in {folder} cannot be read: " in warning
     assert len(warning.splitlines()) == 1 and "Traceback" not in capfd.readouterr().err
@@ -153,8 +153,8 @@ def test_what_a_killed_writer_left_is_no_checkpoint(folder, card):
     (step, _), steps = load(folder, card)
     assert step == 30 and steps == [30, 20]
     save(folder, card, 40)
-    (step, found), steps = load(folder, card)
-    assert step == 40 and steps == [40, 30] and same(found, state_of(40))
+    (step, restored), steps = load(folder, card)
+    assert step == 40 and steps == [40, 30] and same(restored, state_of(40))
     assert not half.exists()
 
 
@@ -203,8 +203,8 @@ def test_a_full_disk_is_one_line_and_the_last_stays(folder, card, capfd):
     assert message.startswith(f"cannot write the checkpoint of step 40 in {folder}: ")
     assert "the checkpoint of step 30 is kept" in message and "\n" not in message
     assert "Traceback" not in capfd.readouterr().err
-    (step, found), steps = load(folder, card)
-    assert step == 30 and steps == [30, 20] and same(found, state_of(30))
+    (step, restored), steps = load(folder, card)
+    assert step == 30 and steps == [30, 20] and same(restored, state_of(30))
 
 
 def test_one_that_is_removed_leaves_the_others(folder, card):

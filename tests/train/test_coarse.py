@@ -62,8 +62,8 @@ def test_stages_that_are_none(value, words):
 
 def test_multiply_adds_are_those_of_each_factor():
     module = derived("as_vit", [[0] * 13], classes=3, hidden=8)
-    found = coarse.multiply_adds(module, (64, 64, 3), ((2, 1),))
-    assert found == {1: count_macs(module, (64, 64, 3)), 2: count_macs(module, (32, 32, 3))}
+    counts = coarse.multiply_adds(module, (64, 64, 3), ((2, 1),))
+    assert counts == {1: count_macs(module, (64, 64, 3)), 2: count_macs(module, (32, 32, 3))}
     assert list(coarse.multiply_adds(module, (32, 32, 3), ())) == [1]
 
 
@@ -139,10 +139,10 @@ def test_stopped_in_either_stage_and_resumed_it_ends_the_same(
     with pytest.raises(Stopped):
         run_in(training, tmp_path, checkpoint_every=1, progress=progress)
     before = training.compile_seconds
-    found = run_in(training, tmp_path)
+    resumed = run_in(training, tmp_path)
     assert training.compile_seconds == before
-    jax.tree.map(np.testing.assert_array_equal, found[0], whole[0])
-    assert dataclasses.astuple(found[1])[:3] == dataclasses.astuple(whole[1])[:3]
+    jax.tree.map(np.testing.assert_array_equal, resumed[0], whole[0])
+    assert dataclasses.astuple(resumed[1])[:3] == dataclasses.astuple(whole[1])[:3]
     names = ("epoch", "train_loss", "train_top1", "test_loss", "coarse", "multiply_adds")
-    records = [[[r[name] for name in names] for r in run[2]] for run in (found, whole)]
+    records = [[[r[name] for name in names] for r in run[2]] for run in (resumed, whole)]
     assert records[0] == records[1]

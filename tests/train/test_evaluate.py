@@ -23,7 +23,7 @@ def test_loss_accuracies_and_confusion(make_images, linear, count, classes):
     assert mesh.size == 8
     data = on_devices({"images": images.images, "labels": images.labels.astype(np.int32)}, mesh)
     weights = on_devices({"params": {"dense": {"kernel": kernel}}, "batch_stats": {}}, mesh)
-    found = evaluator(linear(classes), card, mesh, 16)(weights, data)
+    evaluation = evaluator(linear(classes), card, mesh, 16)(weights, data)
 
     logits = images.normalised().mean((1, 2)) @ kernel
     p = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
@@ -31,8 +31,8 @@ def test_loss_accuracies_and_confusion(make_images, linear, count, classes):
     ranks = (logits > logits[rows, own][:, None]).sum(1)
     confusion = np.zeros((classes, classes), int)
     np.add.at(confusion, (own, logits.argmax(1)), 1)
-    assert found.loss == pytest.approx(-np.log(p[rows, own]).mean(), rel=1e-5)
-    assert found.top1 == pytest.approx((ranks == 0).mean())
-    assert found.top5 == pytest.approx((ranks < 5).mean())
-    assert (classes > 5) == (found.top5 < 1)
-    np.testing.assert_array_equal(found.confusion, confusion)
+    assert evaluation.loss == pytest.approx(-np.log(p[rows, own]).mean(), rel=1e-5)
+    assert evaluation.top1 == pytest.approx((ranks == 0).mean())
+    assert evaluation.top5 == pytest.approx((ranks < 5).mean())
+    assert (classes > 5) == (evaluation.top5 < 1)
+    np.testing.assert_array_equal(evaluation.confusion, confusion)

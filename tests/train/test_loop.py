@@ -35,11 +35,11 @@ def without_times(records):
     return [{k: v for k, v in record.items() if k not in TIMES} for record in records]
 
 
-def assert_same(found, expected):
+def assert_same(outcome, expected):
     """States, evaluations and records, to the bit."""
-    jax.tree.map(np.testing.assert_array_equal, found[0], expected[0])
-    assert dataclasses.astuple(found[1])[:3] == dataclasses.astuple(expected[1])[:3]
-    assert without_times(found[2]) == without_times(expected[2])
+    jax.tree.map(np.testing.assert_array_equal, outcome[0], expected[0])
+    assert dataclasses.astuple(outcome[1])[:3] == dataclasses.astuple(expected[1])[:3]
+    assert without_times(outcome[2]) == without_times(expected[2])
 
 
 def test_a_training_learns_and_records_every_epoch(training, whole):
@@ -81,8 +81,8 @@ def test_stopped_and_resumed_it_ends_the_same(
         kept = checkpoints.steps()
     assert kept == expected
     seen = []
-    found = run_in(training, tmp_path, progress=lambda *at: seen.append(at))
-    assert_same(found, whole[1])
+    outcome = run_in(training, tmp_path, progress=lambda *at: seen.append(at))
+    assert_same(outcome, whole[1])
     first = (seen[0][0] - 1) * 6 + seen[0][1]
     assert first == max(expected, default=0) + 1, "it went on behind the newest checkpoint"
 
@@ -168,10 +168,10 @@ def spread(card, recipe, train_images, test_images):
 
 def test_four_devices_do_what_one_does(spread, whole, run_in, tmp_path):
     """But for rounding, which steps amplify."""
-    first, (found, evaluation, records) = whole[1][2][0], run_in(spread(), tmp_path)
+    first, (state, evaluation, records) = whole[1][2][0], run_in(spread(), tmp_path)
     assert records[0]["train_loss"] == pytest.approx(first["train_loss"], rel=1e-4)
     assert records[0]["train_top1"] == first["train_top1"]
-    for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(whole[1][0]), strict=True):
+    for a, b in zip(jax.tree.leaves(state), jax.tree.leaves(whole[1][0]), strict=True):
         np.testing.assert_allclose(a, b, rtol=0.02, atol=5e-3)
     assert evaluation.loss == pytest.approx(whole[1][1].loss, rel=0.02)
 

@@ -65,8 +65,8 @@ def test_adamw_decays_the_weights_themselves():
 
 
 def test_lion_goes_by_signs():
-    found = steps(recipe_of(optimizer="lion", weight_decay=0.0))
-    moved = np.abs(np.diff(np.vstack([START, found]), axis=0))
+    weights = steps(recipe_of(optimizer="lion", weight_decay=0.0))
+    moved = np.abs(np.diff(np.vstack([START, weights]), axis=0))
     np.testing.assert_allclose(moved, cosine(np.arange(STEPS))[:, None].repeat(3, 1), rtol=1e-3)
 
 

@@ -53,8 +53,8 @@ def test_the_recipe_of_nas_bench_201():
         warmup_epochs=0, drop_path=0, label_smoothing=0, dtype="float32", space="nas_bench_201",
         network={"channels": 16, "depth": 5}, data="cifar10",
     )  # fmt: skip
-    found = config("train_nas_bench_201")
-    assert {name: found[name] for name in expected} == expected
+    fields = config("train_nas_bench_201")
+    assert {name: fields[name] for name in expected} == expected
 
 
 def test_the_recipe_of_darts():
@@ -65,25 +65,25 @@ def test_the_recipe_of_darts():
         drop_path=0.2, label_smoothing=0, warmup_epochs=0, space="darts", data="cifar10",
         network={"channels": 36, "depth": 20, "auxiliary": True},
     )  # fmt: skip
-    found = config("train_darts_cifar10")
-    assert {name: found[name] for name in expected} == expected
+    fields = config("train_darts_cifar10")
+    assert {name: fields[name] for name in expected} == expected
 
 
 def test_the_architecture_of_as_vit_large():
     """Chen et al. 2022, arXiv:2202.11921: 8,2,3,5|4,1,2,2|4,1,4,5|4,1,6,2|32,180."""
-    found = checked(config("train_as_vit_imagenet"))
-    assert found["arch"] == "8,2,3|4,1,2|4,1,4|4,1,6|32"
-    assert found["network"] == {"depths": [5, 2, 5, 2], "hidden": 180}
-    assert (found["data"], found["size"], found["epochs"]) == ("imagenet2012", 224, 300)
+    fields = checked(config("train_as_vit_imagenet"))
+    assert fields["arch"] == "8,2,3|4,1,2|4,1,4|4,1,6|32"
+    assert fields["network"] == {"depths": [5, 2, 5, 2], "hidden": 180}
+    assert (fields["data"], fields["size"], fields["epochs"]) == ("imagenet2012", 224, 300)
 
 
 @pytest.mark.parametrize("name", [name for name in CONFIGS if "as_vit" in name])
 def test_stages_of_coarse_tokens_fit_the_images(name):
-    found = checked(config(name))
-    topology = spaces.get("as_vit").topology(spaces.get("as_vit").parse(found["arch"]))
-    assert not found["drop_path_rises"]
-    for factor in (1, *(factor for factor, _ in found["coarse"])):
-        check_sides(topology, (found["size"],) * 2, factor)
+    fields = checked(config(name))
+    topology = spaces.get("as_vit").topology(spaces.get("as_vit").parse(fields["arch"]))
+    assert not fields["drop_path_rises"]
+    for factor in (1, *(factor for factor, _ in fields["coarse"])):
+        check_sides(topology, (fields["size"],) * 2, factor)
 
 
 def test_drop_path_rises_by_the_epoch():

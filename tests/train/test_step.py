@@ -13,7 +13,7 @@ from jax.sharding import Mesh
 
 from tenas_jax.scoring.draws import on_devices
 from tenas_jax.train import Card, Recipe
-from tenas_jax.train.mixing import Mixed
+from tenas_jax.train.augmentation import Mixed
 from tenas_jax.train.step import AXIS, GOOD, batch_loss, initial_state, mean_loss, train_step
 
 CLASSES, RATE, BATCH = 4, 0.1, 8
@@ -96,9 +96,9 @@ def test_a_step_is_that_of_the_formula(run, images, fields, drop_path, devices):
     sums = state["rest"]["sums"]
     assert sums["loss"] == pytest.approx(loss, rel=1e-5)
     assert sums["correct"] == correct and sums["bad_step"] == GOOD and state["rest"]["step"] == 1
-    found = state["weights"]["params"]["dense"]["kernel"]
-    np.testing.assert_allclose(found, kernel, rtol=1e-5, atol=1e-6)
-    assert np.abs(found - start()).max() > 1e-3
+    trained = state["weights"]["params"]["dense"]["kernel"]
+    np.testing.assert_allclose(trained, kernel, rtol=1e-5, atol=1e-6)
+    assert np.abs(trained - start()).max() > 1e-3
 
 
 def test_sums_start_anew_with_each_epoch(run):
@@ -126,8 +126,8 @@ def test_every_step_is_augmented_anew_and_alike_when_it_is_repeated(run):
 def test_the_loss_of_smoothed_labels():
     logits = np.array([[2.0, 0.0, -1.0]], np.float32)
     log_p = logits[0] - np.log(np.exp(logits[0]).sum())
-    found = mean_loss(logits, np.array([1]), 0.3)
-    assert found == pytest.approx(-(0.1 * log_p[0] + 0.8 * log_p[1] + 0.1 * log_p[2]), rel=1e-6)
+    loss = mean_loss(logits, np.array([1]), 0.3)
+    assert loss == pytest.approx(-(0.1 * log_p[0] + 0.8 * log_p[1] + 0.1 * log_p[2]), rel=1e-6)
 
 
 def test_the_loss_of_mixed_and_smoothed_labels_is_that_of_soft_ones():
@@ -147,7 +147,7 @@ def test_a_step_on_mixed_images_is_that_of_the_formula(run, images, monkeypatch,
         mixed = larger * pixels + (1 - larger) * jnp.roll(pixels, 1, axis=0)
         return Mixed(mixed, labels, jnp.roll(labels, 1), jnp.float32(larger))
 
-    monkeypatch.setattr("tenas_jax.train.step.mix", mix)
+    monkeypatch.setattr("tenas_jax.train.augmentation.mix", mix)
     # The function of a step is kept by its recipe, so that each share needs one of its own.
     recipe = recipe_of(mixup=0.2, cutmix=0.3, label_smoothing=0.1, weight_decay=larger)
     [state] = run(recipe, 1)
@@ -162,19 +162,19 @@ def test_a_step_on_mixed_images_is_that_of_the_formula(run, images, monkeypatch,
     counted = labels if larger > 0.5 else np.roll(labels, 1)
     assert sums["correct"] == (logits.argmax(1) == counted).sum()
     kernel = start() - RATE * x.T @ (p - target) / BATCH
-    found = state["weights"]["params"]["dense"]["kernel"]
-    np.testing.assert_allclose(found, kernel, rtol=1e-5, atol=1e-6)
+    trained = state["weights"]["params"]["dense"]["kernel"]
+    np.testing.assert_allclose(trained, kernel, rtol=1e-5, atol=1e-6)
 
 
 def test_every_step_is_mixed_anew_and_devices_agree(run):
     """At rate 0 nothing else changes; sums start anew at the third step."""
     recipe = recipe_of(mixup=0.4, cutmix=1.0)
-    found = []
+    losses = []
     for devices in (1, 8):
         sums = [float(s["rest"]["sums"]["loss"]) for s in run(recipe, devices, steps=3, rate=0.0)]
-        found.append([sums[0], sums[1] - sums[0], sums[2]])
-    assert min(abs(a - b) for a, b in itertools.combinations(found[0], 2)) > 1e-3
-    assert found[0] == pytest.approx(found[1], rel=1e-4)
+        losses.append([sums[0], sums[1] - sums[0], sums[2]])
+    assert min(abs(a - b) for a, b in itertools.combinations(losses[0], 2)) > 1e-3
+    assert losses[0] == pytest.approx(losses[1], rel=1e-4)
 
 
 @pytest.mark.parametrize("coarse", [1, 2])

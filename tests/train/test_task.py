@@ -28,12 +28,12 @@ def search(folder, result, **fields):
 
 
 def test_an_architecture_comes_from_config_or_search(tmp_path):
-    found = search(tmp_path / "search", {"arch": ARCH})
+    searched = search(tmp_path / "search", {"arch": ARCH})
     assert task.checked(config())["arch"] == ARCH
-    assert task.checked(config(arch=None), found)["arch"] == ARCH
-    assert task.checked(config(), found)["arch"] == ARCH
+    assert task.checked(config(arch=None), searched)["arch"] == ARCH
+    assert task.checked(config(), searched)["arch"] == ARCH
     with pytest.raises(UserError, match="is not what was found in .*; give one of the two"):
-        task.checked(config(arch=OTHER), found)
+        task.checked(config(arch=OTHER), searched)
     with pytest.raises(UserError, match="give --config.arch=ARCH or --from_search=DIR"):
         task.checked(config(arch=None))
 
@@ -81,14 +81,14 @@ def as_vit(**fields):
 
 
 def test_sizes_of_a_string_become_fields_of_the_network(tmp_path):
-    found = search(tmp_path / "search", {"arch": SIZED}, space="as_vit")
+    searched = search(tmp_path / "search", {"arch": SIZED}, space="as_vit")
     for arch, workdir, network in [
         (SIZED, None, {}),
         (SIZED, None, {"hidden": 180}),
         (SIZED, None, {"depths": (5, 2, 5, 2), "hidden": 180}),
-        (None, found, {}),
-        ("", found, {}),  # what a config file says, taken back
-        (SIZED.replace("|", " | "), found, {}),
+        (None, searched, {}),
+        ("", searched, {}),  # what a config file says, taken back
+        (SIZED.replace("|", " | "), searched, {}),
     ]:
         fields = task.checked(as_vit(arch=arch, network=network), workdir)
         assert fields["arch"] == TOPOLOGY and fields["network"] == SIZES
@@ -102,12 +102,12 @@ def test_sizes_that_contradict(tmp_path):
         SIZED.replace("180", "90"),
         search(tmp_path / "plain", {"arch": TOPOLOGY}, space="as_vit"),
     )
-    found = search(tmp_path / "search", {"arch": SIZED}, space="as_vit")
+    searched = search(tmp_path / "search", {"arch": SIZED}, space="as_vit")
     for fields, workdir, words in [
         ({"network": {"hidden": 16}}, None, "says that hidden is 180, config.network 16; give one"),
         ({"network": {"depths": [1, 2, 5, 2]}}, None, r"depths is .5, 2, 5, 2., config.network .1"),
         ({"network": {"depths": 5}}, None, "depths is .*, config.network 5; give one"),
-        ({"arch": other}, found, "config.arch is not what was found in"),
+        ({"arch": other}, searched, "config.arch is not what was found in"),
         ({}, plain, "config.arch is not what was found in"),
         ({"arch": ""}, None, "give --config.arch=ARCH or --from_search=DIR"),
         ({"arch": "8,2,3,5|4,1,2|4,1,4|4,1,6|32"}, None, "has some sizes and not all"),
@@ -169,8 +169,8 @@ def test_splits_and_limits_are_those_of_the_config(tmp_path):
     arrays = {"train_images": pixels, "val_images": pixels[::-1].copy()}
     labels = {"train_labels": np.arange(10) % 2, "val_labels": np.arange(10) % 2}
     np.savez(tmp_path / "x.npz", **arrays, **labels)
-    found = task.load_images(
+    both = task.load_images(
         config(data=str(tmp_path / "x.npz"), test_split="val", limit=6, test_limit=3, size=None)
     )
-    first = [images.images[:, 0, 0, 0].tolist() for images in found]
+    first = [images.images[:, 0, 0, 0].tolist() for images in both]
     assert first == [[0, 1, 2, 3, 4, 5], [9, 8, 7]]

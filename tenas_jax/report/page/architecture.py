@@ -1,19 +1,20 @@
 """An architecture on the page: its string, and where it can be read its cells or its choices."""
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from tenas_jax import spaces
 from tenas_jax.errors import UserError
 from tenas_jax.report.cell_picture import cell_picture
+from tenas_jax.report.courses import removals_text
 from tenas_jax.report.page.blocks import Block, Figure, Note, table
 from tenas_jax.report.page.words import words
 from tenas_jax.spaces import Space
 
 
 def cell_graph(space: str, arch: str, caption: str = "") -> Block:
-    """The cells of an architecture, a table where they are no graphs, or why they are not shown.
+    """Draws the cells of an architecture, or says why they are not drawn.
+
+    Where they are no graphs, it is a table of the choices.
 
     Args:
         space: its name.
@@ -21,19 +22,19 @@ def cell_graph(space: str, arch: str, caption: str = "") -> Block:
         caption: of the picture or the table.
     """
     try:
-        found = spaces.get(space)
-        parsed, sizes = found.parse_sized(arch)
-        mask = found.to_mask(parsed)
-        if (made := found.table(mask, **sizes)) is not None:
-            return table(*made, caption or f"The choices, of {words(space)}.")
-        picture = cell_picture(mask, found)
+        own = spaces.get(space)
+        parsed, sizes = own.parse_sized(arch)
+        mask = own.to_mask(parsed)
+        if (choices := own.table(mask, **sizes)) is not None:
+            return table(*choices, caption or f"The choices, of {words(space)}.")
+        picture = cell_picture(mask, own)
     except UserError as error:
         return Note(f"The cell is not drawn: {error}")
     return Figure(picture, caption or f"The cell, of {words(space)}.")
 
 
 def difference(space: Space, mask: np.ndarray, whole: np.ndarray | None) -> str:
-    """A mask in few words: an architecture's string, else what it lacks of the whole.
+    """Puts a mask into few words: an architecture's string, else what it lacks of the whole.
 
     Args:
         space: what the masks are of.
@@ -44,14 +45,9 @@ def difference(space: Space, mask: np.ndarray, whole: np.ndarray | None) -> str:
     if space.is_single(mask):
         return space.describe(mask)
     if whole is not None:
-        places = np.argwhere(np.asarray(whole) > mask)
-        if not len(places):
+        removals = np.argwhere(np.asarray(whole) > mask)
+        if not len(removals):
             return "the supernet"
-        if len(places) <= 2:
-            return f"without {places_words(space, places)}"
+        if len(removals) <= 2:
+            return f"without {removals_text(space, removals)}"
     return f"supernet of {int(mask.sum())} operations"
-
-
-def places_words(space: Space, places: Sequence[Sequence[int]]) -> str:
-    """Operations by their edges, `2<-1: nor_conv_1x1, 3<-0: skip_connect`."""
-    return ", ".join(f"{space.edge_name(c, e)}: {space.operations[op]}" for c, e, op in places)

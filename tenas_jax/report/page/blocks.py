@@ -13,7 +13,7 @@ from tenas_jax.report.picture import Picture
 
 @dataclass(frozen=True)
 class Cell:
-    """What stands in a table or beside a key.
+    """Holds what stands in a table or beside a key.
 
     Attributes:
         text: as it is shown.
@@ -30,7 +30,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class KeyNumbers:
-    """Names with their values."""
+    """Lists names with their values."""
 
     type: ClassVar[str] = "numbers"
     pairs: Sequence[tuple[str, Cell]]
@@ -38,7 +38,7 @@ class KeyNumbers:
 
 @dataclass(frozen=True)
 class Table:
-    """A table that is sorted by a click on a column's name.
+    """Holds a table that is sorted by a click on a column's name.
 
     Attributes:
         header: the columns' names.
@@ -55,7 +55,7 @@ class Table:
 
     @property
     def numeric(self) -> list[bool]:
-        """Which columns hold numbers, and besides them only missing ones."""
+        """Says which columns hold numbers, and besides them only missing ones."""
         columns = list(zip(*self.rows, strict=True)) or [()] * len(self.header)
         return [
             any(c.number is not None for c in column)
@@ -65,19 +65,19 @@ class Table:
 
     @property
     def widths(self) -> list[int]:
-        """How wide each column is at least, in letters: words of a header are not broken."""
-        found = []
+        """Measures how wide each column is at least, in letters: headers' words are not broken."""
+        widths = []
         for i, name in enumerate(self.header):
             longest = max((len(row[i].text) for row in self.rows), default=0)
             words = [len(word) for word in name.split()]
             words[-1] += 2  # the arrow
-            found.append(max(*words, 4, min(longest, 24) if longest > 24 else 0))
-        return found
+            widths.append(max(*words, 4, min(longest, 24) if longest > 24 else 0))
+        return widths
 
 
 @dataclass(frozen=True)
 class Figure:
-    """A picture.
+    """Shows a picture.
 
     Attributes:
         picture: what is drawn.
@@ -94,7 +94,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class Note:
-    """A sentence, such as what is missing."""
+    """Says a sentence, such as what is missing."""
 
     type: ClassVar[str] = "note"
     text: str
@@ -102,7 +102,7 @@ class Note:
 
 @dataclass(frozen=True)
 class Code:
-    """A command, below what it does."""
+    """Shows a command, below what it does."""
 
     type: ClassVar[str] = "code"
     title: str
@@ -111,7 +111,7 @@ class Code:
 
 @dataclass(frozen=True)
 class Fold:
-    """Blocks that are shown on a click on their title."""
+    """Holds blocks that are shown on a click on their title."""
 
     type: ClassVar[str] = "fold"
     title: str
@@ -121,7 +121,7 @@ class Fold:
 
 @dataclass(frozen=True)
 class Gallery:
-    """Small pictures side by side."""
+    """Shows small pictures side by side."""
 
     type: ClassVar[str] = "gallery"
     figures: Sequence[Figure]
@@ -129,7 +129,7 @@ class Gallery:
 
 @dataclass(frozen=True)
 class Turnable:
-    """A figure in three dimensions that the reader turns, drawn by Plotly's script.
+    """Shows a figure in three dimensions that the reader turns, drawn by Plotly's script.
 
     Attributes:
         traces: what is drawn, as Plotly has it; finite JSON values.
@@ -144,7 +144,7 @@ class Turnable:
 
     @property
     def plot(self) -> dict:
-        """What the page's script draws."""
+        """Returns what the page's script draws."""
         return {"data": list(self.traces), "layout": self.layout}
 
 
@@ -153,57 +153,57 @@ Block = KeyNumbers | Table | Figure | Note | Code | Fold | Gallery | Turnable
 
 @dataclass(frozen=True)
 class Section:
-    """A heading and what stands below it."""
+    """Holds a heading and what stands below it."""
 
     title: str
     blocks: Sequence[Block] = field(default_factory=tuple)
 
 
 def holds(blocks: Iterable[Block], kind: type) -> bool:
-    """Whether one of some blocks, or one folded in them, is of a kind."""
+    """Says whether one of some blocks, or one folded in them, is of a kind."""
     return any(
         isinstance(block, kind) or (isinstance(block, Fold) and holds(block.blocks, kind))
         for block in blocks
     )
 
 
-def cell(value: object, places: int | None = None, unit: str = "") -> Cell:
-    """A value as a cell.
+def cell(value: object, decimals: int | None = None, unit: str = "") -> Cell:
+    """Makes a cell of a value.
 
     Args:
         value: a number, a text, None, or what `show` takes.
-        places: after the point; None for five significant digits.
+        decimals: after the point; None for five significant digits.
         unit: written behind a number, such as ` s`.
     """
     number = None
-    text = show(value, places)
+    text = show(value, decimals)
     if text != show(None) and isinstance(value, int | float) and not isinstance(value, bool):
         number, text = float(value), text + unit
     return Cell(text, number)
 
 
 def percent(value: float | None) -> Cell:
-    """A part of 1 in percent."""
+    """Makes a cell of a part of 1, in percent."""
     return cell(None if value is None else 100 * value, 2, " %")
 
 
 def code(text: str | None) -> Cell:
-    """An architecture, or another text that is read letter by letter."""
+    """Makes a cell of an architecture, or of another text that is read letter by letter."""
     return cell(text) if text is None else Cell(text, code=True)
 
 
-def with_interval(value: float | None, low: float | None, high: float | None, places=3) -> Cell:
-    """`0.512 [0.49, 0.53]`, sorted by the value; without an interval the value alone."""
-    known = show(low, places) != show(None) != show(high, places)
-    interval = f" [{show(low, places)}, {show(high, places)}]" if known else ""
-    found = cell(value, places)
-    return found if found.number is None else Cell(found.text + interval, found.number)
+def with_interval(value: float | None, low: float | None, high: float | None, decimals=3) -> Cell:
+    """Writes `0.512 [0.49, 0.53]`, sorted by the value; without an interval the value alone."""
+    known = show(low, decimals) != show(None) != show(high, decimals)
+    interval = f" [{show(low, decimals)}, {show(high, decimals)}]" if known else ""
+    bare = cell(value, decimals)
+    return bare if bare.number is None else Cell(bare.text + interval, bare.number)
 
 
 def table(
     header: Sequence[str], rows: Iterable[Sequence[object]], caption: str, note: str = ""
 ) -> Table:
-    """A table of cells and of values that become cells.
+    """Makes a table of cells and of values that become cells.
 
     Raises:
         ValueError: a row has more or fewer values than the header.

@@ -24,27 +24,26 @@ UNKNOWN = "Accuracy: not trained, unknown."
 
 
 def is_growth(run: Run) -> bool:
-    """Whether a workdir is one of `experiments.grow`."""
+    """Says whether a workdir is one of `experiments.grow`."""
     return run.command is None and run.config.get("strategy") == STRATEGY
 
 
 def facts(run: Run) -> Facts:
-    """The growth in a line; it has no accuracies."""
-    config, found = run.config, run.result
+    """Puts a growth into a line; it has no accuracies."""
+    config, result = run.config, run.result
     what = f"{words(config['space'])} {config['topology']}, "
     what += f"preset {config['preset']}, {config['data']}, seed {config['seed']}"
-    if found is None:
+    if result is None:
         return Facts(what, unfinished(run), {}, scoring_seconds(run))
-    result = (
-        f"{plural(len(found['family']), 'network')}, up to {show(found['parameters'])} parameters"
-    )
-    return Facts(what, result, {}, found["scoring_seconds"])
+    networks = plural(len(result["family"]), "network")
+    came_to = f"{networks}, up to {show(result['parameters'])} parameters"
+    return Facts(what, came_to, {}, result["scoring_seconds"])
 
 
 def sections(run: Run) -> list[Section]:
-    """What the page shows of it."""
+    """Makes what the page shows of a growth."""
     history = run.rounds
-    family = history if run.result is None else run.found["family"]
+    family = history if run.result is None else run.outcome["family"]
     metrics = metrics_of(run)
     shown = [Section("Result", _result(run, metrics))]
     if family:
@@ -61,9 +60,10 @@ def sections(run: Run) -> list[Section]:
 
 
 def _result(run: Run, metrics: Sequence[str]) -> list[Block]:
-    config, found = run.config, run.result
+    """Lists what a growth came to, or how far it is."""
+    config, result = run.config, run.result
     how = [("topology", code(config["topology"])), ("strategy", cell(STRATEGIES[STRATEGY]))]
-    if found is None:
+    if result is None:
         pairs = [
             *how,
             ("networks scored", cell(len(run.records))),
@@ -72,24 +72,24 @@ def _result(run: Run, metrics: Sequence[str]) -> list[Block]:
         ]
         return [Note(f"This growth is {unfinished(run)}."), KeyNumbers(pairs)]
     pairs = [
-        ("last network", code(found["arch"])),
+        ("last network", code(result["arch"])),
         *how,
-        ("parameters", cell(found["parameters"])),
-        ("multiply-adds an image", cell(found["multiply_adds"])),
-        *((words(name), cell(found.get(name))) for name in metrics),
+        ("parameters", cell(result["parameters"])),
+        ("multiply-adds an image", cell(result["multiply_adds"])),
+        *((words(name), cell(result.get(name))) for name in metrics),
         ("accuracy", cell("not trained, unknown")),
-        ("networks scored", cell(found["architectures_scored"])),
-        ("bad values", cell(found["bad_kernels"])),
-        ("scoring", cell(duration(found["scoring_seconds"]))),
-        ("compiling, last start", cell(duration(found["compile_seconds"]))),
-        ("preset, engine", cell(f"{found['preset']}, {found['engine']}")),
+        ("networks scored", cell(result["architectures_scored"])),
+        ("bad values", cell(result["bad_kernels"])),
+        ("scoring", cell(duration(result["scoring_seconds"]))),
+        ("compiling, last start", cell(duration(result["compile_seconds"]))),
+        ("preset, engine", cell(f"{result['preset']}, {result['engine']}")),
     ]
     caption = f"The last network's stages, of {words(config['space'])}."
-    return [KeyNumbers(pairs), cell_graph(config["space"], found["arch"], caption)]
+    return [KeyNumbers(pairs), cell_graph(config["space"], result["arch"], caption)]
 
 
 def _family(family: Sequence[Mapping], metrics: Sequence[str]) -> Table:
-    """A row a step; multiply-adds are known once it is finished."""
+    """Makes a row for each step; multiply-adds are known once it is finished."""
     costs = [name for name in ("parameters", "multiply_adds") if name in family[0]]
     rows = [
         (step, code(m["string"]), *map(m.get, costs), *map(m.get, metrics), m["rank_sum"])
@@ -101,18 +101,18 @@ def _family(family: Sequence[Mapping], metrics: Sequence[str]) -> Table:
 
 
 def _candidates(history: Sequence[Mapping], metrics: Sequence[str]) -> Table:
-    """A row a candidate, in the order of the steps."""
+    """Makes a row for each candidate, in the order of the steps."""
     rows = [
         (
             step,
-            "taken" if place == entry["chosen"] else None,
+            "taken" if number == entry["chosen"] else None,
             code(other["string"]),
             other["parameters"],
             *map(other.get, metrics),
             other["rank_sum"],
         )
         for step, entry in enumerate(history, 1)
-        for place, other in enumerate(entry["candidates"])
+        for number, other in enumerate(entry["candidates"])
     ]
     header = ("step", "taken", "network in full", "parameters", *map(words, metrics),
               "sum of ranks")  # fmt: skip

@@ -5,12 +5,11 @@ from dataclasses import dataclass
 
 from tenas_jax.errors import UserError
 from tenas_jax.report.page import (
-    compare_page,
     correlate_page,
     growth_page,
     repeat_page,
     search_page,
-    train_page,
+    training_pages,
 )
 from tenas_jax.report.page.blocks import Section
 from tenas_jax.report.page.run import Facts, Run
@@ -18,13 +17,13 @@ from tenas_jax.report.page.run import Facts, Run
 
 @dataclass(frozen=True)
 class Kind:
-    """What a page knows of one kind of run.
+    """Holds what a page knows of one kind of run.
 
     Attributes:
         words: what it is called.
-        recognises: whether a run is of this kind.
-        facts: a run in a line.
-        sections: what is shown of a run; `KeyError` where its result lacks a field.
+        recognises: says whether a run is of this kind.
+        facts: puts a run into a line.
+        sections: makes what is shown of a run; `KeyError` where its result lacks a field.
     """
 
     words: str
@@ -37,16 +36,21 @@ class Kind:
 KINDS: dict[str, Kind] = {
     "compare": Kind(
         "comparison of trainings",
-        compare_page.is_comparison,
-        compare_page.facts,
-        compare_page.sections,
+        training_pages.is_comparison,
+        training_pages.comparison_facts,
+        training_pages.comparison_sections,
     ),
     "repeat": Kind(
         "search over seeds", repeat_page.is_repeat, repeat_page.facts, repeat_page.sections
     ),
     "grow": Kind("growth", growth_page.is_growth, growth_page.facts, growth_page.sections),
     "search": Kind("search", search_page.is_search, search_page.facts, search_page.sections),
-    "train": Kind("training", train_page.is_training, train_page.facts, train_page.sections),
+    "train": Kind(
+        "training",
+        training_pages.is_training,
+        training_pages.training_facts,
+        training_pages.training_sections,
+    ),
     "correlate": Kind(
         "rank study", correlate_page.is_study, correlate_page.facts, correlate_page.sections
     ),
@@ -54,7 +58,7 @@ KINDS: dict[str, Kind] = {
 
 
 def kind_of(run: Run) -> str:
-    """The name of a run's kind.
+    """Recognises a run and returns the name of its kind.
 
     Raises:
         UserError: it is of none.

@@ -63,9 +63,9 @@ function hide() {
 function nearest(box, x, y, reach) {
   let best = null;
   for (const mark of box.querySelectorAll("[data-hover]")) {
-    const place = mark.getBoundingClientRect();
-    const dx = Math.max(place.left - x, 0, x - place.right);
-    const dy = Math.max(place.top - y, 0, y - place.bottom);
+    const box = mark.getBoundingClientRect();
+    const dx = Math.max(box.left - x, 0, x - box.right);
+    const dy = Math.max(box.top - y, 0, y - box.bottom);
     const distance = Math.hypot(dx, dy);
     if (distance <= reach) [reach, best] = [distance, mark];
   }

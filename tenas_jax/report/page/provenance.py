@@ -3,7 +3,7 @@
 import shlex
 from collections.abc import Mapping
 
-from tenas_jax.report.page.blocks import Block, Code, Fold, Note, Section, cell, table
+from tenas_jax.report.page.blocks import Block, Code, Fold, Note, Section, Table, cell, table
 from tenas_jax.report.page.run import Run
 from tenas_jax.report.page.words import flat, plural
 
@@ -36,7 +36,7 @@ START = {
 
 
 def provenance(run: Run, kind: str) -> Section:
-    """Starts with their versions and devices, the config, and the command.
+    """Makes a section of the command, the config, and the starts with versions and devices.
 
     Args:
         run: whose.
@@ -58,7 +58,7 @@ def provenance(run: Run, kind: str) -> Section:
 
 
 def commit(start: Mapping) -> str | None:
-    """The commit of a start in short, and whether files differed from it."""
+    """Names the commit of a start in short, and whether files differed from it."""
     name = start.get("git_commit")
     if not isinstance(name, str):
         return None
@@ -66,14 +66,14 @@ def commit(start: Mapping) -> str | None:
 
 
 def command_of(run: Run, kind: str) -> str | None:
-    """The command line that asks for the same; None where it is not known."""
+    """Writes the command line that asks for the same; None where it is not known."""
     config = run.config
     if kind == "grow":
         return _with_config("grow", "configs/grow_asvit_cifar10.py", config)
     if kind == "search" and config["space"] in SEARCH_CONFIGS:
         return _with_config("search", SEARCH_CONFIGS[config["space"]], config)
     if kind == "repeat" and config.get("space") in SEARCH_CONFIGS and run.result:
-        seeds = max(map(len, run.found["searches"].values()))
+        seeds = max(map(len, run.outcome["searches"].values()))
         words = _with_config("repeat", SEARCH_CONFIGS[config["space"]], config)
         return f"{words} \\\n    --seeds={seeds}"
     if kind in ("train", "compare") and config.get("space") in TRAIN_CONFIGS:
@@ -87,13 +87,14 @@ def command_of(run: Run, kind: str) -> str | None:
 
 
 def _with_config(name: str, file: str, config: Mapping) -> str:
+    """Writes the command line of a command that takes a config file."""
     fields = {n: v for n, v in flat(config).items() if n != "command" and v not in (None, {})}
     flags = {"--config": file, "--workdir": "DIR"}
     return _command(name, flags | {f"--config.{field}": v for field, v in fields.items()})
 
 
 def _command(name: str, flags: Mapping[str, object]) -> str:
-    """A command line, one flag a line, that a shell takes."""
+    """Writes a command line, one flag a line, that a shell takes."""
     words = [
         flag + "=" + shlex.quote(_argument(value, flag))
         for flag, value in flags.items()
@@ -103,6 +104,7 @@ def _command(name: str, flags: Mapping[str, object]) -> str:
 
 
 def _argument(value: object, flag: str) -> str:
+    """Writes a flag's value as absl reads it."""
     if isinstance(value, list):
         if flag.startswith("--config."):
             return str(tuple(value))
@@ -110,7 +112,8 @@ def _argument(value: object, flag: str) -> str:
     return str(value)
 
 
-def _starts(run: Run):
+def _starts(run: Run) -> Table:
+    """Makes a row for each start, of what any of them recorded."""
     names = [name for name in START if any(start.get(name) is not None for start in run.starts)]
     rows = [
         [cell(commit(start) if name == "git_commit" else start.get(name)) for name in names]

@@ -27,33 +27,33 @@ MOST_CELLS = 24  # that are drawn
 
 
 def is_repeat(run: Run) -> bool:
-    """Whether a workdir is one of `experiments.repeat`."""
+    """Says whether a workdir is one of `experiments.repeat`."""
     return run.command == COMMAND
 
 
 def facts(run: Run) -> Facts:
-    """The searches in a line."""
-    found = {**run.config, **(run.result or {})}
-    what = f"{words(found['space'])}, preset {found['preset']}, {found['data']}"
+    """Puts the searches into a line."""
+    known = {**run.config, **(run.result or {})}
+    what = f"{words(known['space'])}, preset {known['preset']}, {known['data']}"
     if run.result is None:
         return Facts(f"{words(run.config['strategy'])}, {what}", "not finished", {}, None)
-    searches = found["searches"]
+    searches = known["searches"]
     names = ", ".join(f"{words(n)} ({plural(len(r), 'seed')})" for n, r in searches.items())
     first = next(iter(searches))
-    own = [row for row in found["summary"] if row["search"] == first]
+    own = [row for row in known["summary"] if row["search"] == first]
     accuracies = {row["column"]: row["mean"] for row in own}
     seconds = sum(row["seconds"] for rows in searches.values() for row in rows)
     return Facts(f"{names}, {what}", f"means of {words(first)}", accuracies, seconds)
 
 
 def sections(run: Run) -> list[Section]:
-    """What the page shows of it."""
+    """Makes what the page shows of the searches."""
     if run.result is None:
         note = f"The searches are not all finished; each has a folder of its own in {run.name}."
         return [Section("Result", [Note(note)])]
-    found = run.found
-    curves = [_anytime(run, column) for column in found["columns"]]
-    folds = [Fold(words(c), [f]) for c, f in zip(found["columns"][1:], curves[1:], strict=True)]
+    result = run.outcome
+    curves = [_anytime(run, column) for column in result["columns"]]
+    folds = [Fold(words(c), [f]) for c, f in zip(result["columns"][1:], curves[1:], strict=True)]
     return [
         Section("Result", [KeyNumbers(_pairs(run)), _summary(run)]),
         Section("Accuracy by cost", [*curves[:1], *folds]),
@@ -62,21 +62,24 @@ def sections(run: Run) -> list[Section]:
 
 
 def _pairs(run: Run) -> list:
-    found = run.found
+    """Lists what the searches stand beside, and what they took."""
+    result = run.outcome
     pairs = []
-    for column in found["columns"]:
-        average = found["average"][column]
-        text = f"mean {average['mean']:.2f} of {average['n']:,}, best {found['oracle'][column]:.2f}"
+    for column in result["columns"]:
+        average = result["average"][column]
+        text = (
+            f"mean {average['mean']:.2f} of {average['n']:,}, best {result['oracle'][column]:.2f}"
+        )
         pairs.append((f"all architectures, {words(column)}", cell(text)))
-    seconds = sum(row["seconds"] for rows in found["searches"].values() for row in rows)
+    seconds = sum(row["seconds"] for rows in result["searches"].values() for row in rows)
     return [*pairs, ("scoring, all searches", cell(duration(seconds)))]
 
 
 def _summary(run: Run) -> Table:
-    """A row a search and column, with the average and the best of the space."""
-    found = run.found
+    """Makes a row for each search and column, with the average and the best of the space."""
+    summary, columns = run.outcome["summary"], run.outcome["columns"]
     rows = []
-    for row in sorted(found["summary"], key=lambda row: found["columns"].index(row["column"])):
+    for row in sorted(summary, key=lambda row: columns.index(row["column"])):
         rows.append(
             (
                 words(row["column"]),
@@ -100,7 +103,8 @@ def _summary(run: Run) -> Table:
 
 
 def _seeds(run: Run) -> Table:
-    columns = run.found["columns"]
+    """Makes a row for each seed of each search."""
+    columns = run.outcome["columns"]
     rows = [
         (
             words(name),
@@ -110,7 +114,7 @@ def _seeds(run: Run) -> Table:
             cell(row["seconds"], 0),
             code(row["arch"]),
         )
-        for name, rows in run.found["searches"].items()
+        for name, rows in run.outcome["searches"].items()
         for row in rows
     ]
     header = ("search", "seed", *map(words, columns), "networks scored", "seconds", "architecture")
@@ -118,27 +122,28 @@ def _seeds(run: Run) -> Table:
 
 
 def _anytime(run: Run, column: str) -> Figure:
-    found = run.found
+    """Draws the accuracy of the answers so far by networks scored."""
+    result = run.outcome
     curves = {
         words(name): [row["anytime"][column] for row in rows]
-        for name, rows in found["searches"].items()
+        for name, rows in result["searches"].items()
     }
     picture = anytime_picture(
         curves,
         y_name=f"{words(column)} accuracy, %",
         x_name="networks scored",
-        floor=found["average"][column]["mean"],
-        oracle=found["oracle"][column],
+        floor=result["average"][column]["mean"],
+        oracle=result["oracle"][column],
         title=f"{words(column)} accuracy of the answer by networks scored",
     )
     return Figure(picture, "The accuracy of what each search would answer, had it stopped there.")
 
 
 def _cells(run: Run) -> list[Block]:
-    """The cells of the seeds' results, first those of the first search."""
-    space, column = run.found["space"], run.found["columns"][0]
+    """Draws the cells of the seeds' results, first those of the first search."""
+    space, column = run.outcome["space"], run.outcome["columns"][0]
     shown, notes = [], []
-    for name, rows in run.found["searches"].items():
+    for name, rows in run.outcome["searches"].items():
         for row in sorted(rows, key=lambda row: -np.nan_to_num(row["accuracies"][column])):
             accuracy = cell(row["accuracies"][column], 2, " %").text
             caption = f"{words(name)}, seed {row['seed']}: {words(column)} {accuracy}"

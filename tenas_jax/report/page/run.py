@@ -17,7 +17,7 @@ from tenas_jax.scoring.recorder import Recorded, recorded
 
 @dataclass(frozen=True)
 class Run:
-    """One run, finished or not.
+    """Holds one run, finished or not.
 
     Attributes:
         path: its workdir.
@@ -43,22 +43,22 @@ class Run:
 
     @property
     def command(self) -> str | None:
-        """The command that made it, where result or config names it."""
+        """Names the command that made it, where result or config says so."""
         return (self.result or {}).get("command") or self.config.get("command")
 
     @functools.cached_property
     def scores(self) -> list[Recorded]:
-        """The records of a run that scores; `UserError` where one is damaged."""
+        """Reads the records of a run that scores; `UserError` where one is damaged."""
         return list(recorded(self.records, self.path))
 
     @property
-    def found(self) -> dict:
-        """The result, of a run that is known to be finished."""
+    def outcome(self) -> dict:
+        """Returns the result, of a run that is known to be finished."""
         assert self.result is not None
         return self.result
 
     def file(self, name: str) -> Mapping | None:
-        """Another JSON object of the workdir, None where there is no such file.
+        """Reads another JSON object of the workdir, None where there is no such file.
 
         Raises:
             UserError: it cannot be read.
@@ -68,7 +68,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Facts:
-    """A run in a line, to stand beside others.
+    """Puts a run into a line, to stand beside others.
 
     Attributes:
         what: was done.
@@ -84,12 +84,12 @@ class Facts:
 
 
 def unfinished(run: Run) -> str:
-    """That a run is not finished, and how far it is."""
+    """Says that a run is not finished, and how far it is."""
     return f"not finished: {plural(len(run.records), 'record')}"
 
 
 def read_run(path: str | os.PathLike, name: str) -> Run:
-    """The run in a workdir.
+    """Reads the run in a workdir.
 
     Args:
         path: the workdir; another process may be writing there.
@@ -120,7 +120,7 @@ def read_run(path: str | os.PathLike, name: str) -> Run:
 
 
 def read_runs(paths: list[str]) -> list[Run]:
-    """The runs in several workdirs, each by a name of its own.
+    """Reads the runs in several workdirs, each by a name of its own.
 
     Raises:
         UserError: there are none, one is given twice, or one cannot be read.
@@ -135,7 +135,7 @@ def read_runs(paths: list[str]) -> list[Run]:
 
 
 def short_names(folders: list[pathlib.Path]) -> list[str]:
-    """For each of several different folders as much of the end of its path as tells it apart."""
+    """Cuts the paths of different folders to as much of the end as tells each apart."""
     parts = [folder.parts for folder in folders]
     names = []
     for own in parts:
@@ -147,7 +147,7 @@ def short_names(folders: list[pathlib.Path]) -> list[str]:
 
 
 def _count_lines(path: pathlib.Path) -> int:
-    """Lines of a file, also one without an end; 0 where there is no file that can be read."""
+    """Counts the lines of a file, one without an end too; 0 where no file can be read."""
     try:
         with path.open("rb") as file:
             return sum(1 for _ in file)

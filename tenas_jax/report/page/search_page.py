@@ -1,12 +1,12 @@
-"""A search on the page: its result, its course by rounds, and all networks that it scored."""
+"""A search on the page: its result, its course, and all networks that it scored."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from tenas_jax import spaces
-from tenas_jax.report.page import trajectory
-from tenas_jax.report.page.architecture import cell_graph, difference, places_words
+from tenas_jax.report.courses import course_rows, removals_text
+from tenas_jax.report.page.architecture import cell_graph, difference
 from tenas_jax.report.page.blocks import (
     Block,
     Figure,
@@ -19,83 +19,91 @@ from tenas_jax.report.page.blocks import (
     table,
 )
 from tenas_jax.report.page.run import Facts, Run, unfinished
-from tenas_jax.report.page.space_plot import supernet_space
-from tenas_jax.report.page.words import STRATEGIES, duration, show, words
+from tenas_jax.report.page.space_plot import supernet_space, trajectory_space
+from tenas_jax.report.page.words import STRATEGIES, duration, plural, show, words
 from tenas_jax.report.path_plot import path_picture
 from tenas_jax.report.pruning_plot import pruning_picture
+from tenas_jax.report.trajectory import Trajectory, has_trajectory, of_records, of_rounds
+from tenas_jax.report.trajectory_plot import costs_picture, trajectory_picture
 from tenas_jax.search.growth_task import STRATEGY as GROWTH
 from tenas_jax.spaces import Space
 
 MOST_ROWS = 2000  # scored networks that are listed
-MANY = 8  # operations pruned in one round that are named
+BY_RECORDS = ("random",)  # strategies of which the records are all that is known
 
 
 def is_search(run: Run) -> bool:
-    """Whether a workdir is one of `experiments.search`."""
+    """Says whether a workdir is one of `experiments.search`."""
     return run.command is None and run.config.get("strategy", GROWTH) != GROWTH
 
 
 def facts(run: Run) -> Facts:
-    """The search in a line."""
-    config, found = run.config, run.result
+    """Puts a search into a line."""
+    config, result = run.config, run.result
     what = f"{words(config['strategy'])}, {words(config['space'])}, preset {config['preset']}"
     what += f", {config['data']}, seed {config['seed']}"
-    if found is None:
+    if result is None:
         return Facts(what, unfinished(run), {}, scoring_seconds(run))
-    values = [f"{words(name)} {show(found.get(name))}" for name in metrics_of(run)]
-    return Facts(what, ", ".join(values), found["published"] or {}, found["scoring_seconds"])
+    values = [f"{words(name)} {show(result.get(name))}" for name in metrics_of(run)]
+    return Facts(what, ", ".join(values), result["published"] or {}, result["scoring_seconds"])
 
 
 def sections(run: Run) -> list[Section]:
-    """What the page shows of it."""
+    """Makes what the page shows of a search."""
     space = spaces.get(run.config["space"])
     history = [entry for entry in run.rounds if "mask" in entry]
     shown = [Section("Result", _result(run))]
     if history:
-        shown.append(Section("Course", _course(run, space, history)))
-    elif found := trajectory.trajectory_of(run, space, metrics_of(run)):
-        shown.append(Section("Course", trajectory.course(run, found)))
+        shown.append(Section("Course", _rounds_course(run, space, history)))
+    elif trajectory := trajectory_of(run, space, metrics_of(run)):
+        shown.append(Section("Course", _answers_course(run, trajectory)))
     if run.records:
         shown.append(Section("Scored networks", [_scored(run, space, history)]))
     return shown
 
 
 def metrics_of(run: Run) -> list[str]:
-    """The metrics that the records have values of; a record may have some of them alone."""
-    found = {name: None for record in run.scores for name in record.score.values}
-    asked = [name for name in run.config.get("metrics") or () if name in found]
-    return list(dict.fromkeys([*asked, *found]))
+    """Lists the metrics that the records have values of; a record may have only some of them."""
+    known = {name: None for record in run.scores for name in record.score.values}
+    asked = [name for name in run.config.get("metrics") or () if name in known]
+    return list(dict.fromkeys([*asked, *known]))
 
 
 def scoring_seconds(run: Run) -> float:
-    """What scoring took so far."""
+    """Sums what scoring took so far."""
     return sum(record.score.seconds for record in run.scores)
 
 
+def bad_networks(run: Run) -> int:
+    """Counts the scored networks that have a flagged value."""
+    return sum(record.score.bad > 0 for record in run.scores)
+
+
 def _result(run: Run) -> list[Block]:
-    name, found = run.config["strategy"], run.result
+    """Lists what a search came to, or how far it is."""
+    name, result = run.config["strategy"], run.result
     how = ("strategy", cell(STRATEGIES.get(name, words(name))))
-    if found is None:
+    if result is None:
         bad = bad_networks(run)
         pairs = [how, ("networks scored", cell(len(run.records))), ("of them bad", cell(bad))]
         pairs.append(("scoring", cell(duration(scoring_seconds(run)))))
         return [Note(f"This search is {unfinished(run)}."), KeyNumbers(pairs)]
-    pairs = [("architecture", code(found["arch"])), how]
-    pairs += [(words(metric), cell(found.get(metric))) for metric in metrics_of(run)]
-    published = found["published"] or {}
+    pairs = [("architecture", code(result["arch"])), how]
+    pairs += [(words(metric), cell(result.get(metric))) for metric in metrics_of(run)]
+    published = result["published"] or {}
     pairs += [(f"{words(column)}, published", cell(v, 2, " %")) for column, v in published.items()]
     pairs += [
-        ("networks scored", cell(found["architectures_scored"])),
-        ("bad values", cell(found["bad_kernels"])),
-        ("scoring", cell(duration(found["scoring_seconds"]))),
-        ("compiling, last start", cell(duration(found["compile_seconds"]))),
-        ("preset, engine", cell(f"{found['preset']}, {found['engine']}")),
+        ("networks scored", cell(result["architectures_scored"])),
+        ("bad values", cell(result["bad_kernels"])),
+        ("scoring", cell(duration(result["scoring_seconds"]))),
+        ("compiling, last start", cell(duration(result["compile_seconds"]))),
+        ("preset, engine", cell(f"{result['preset']}, {result['engine']}")),
     ]
-    return [KeyNumbers(pairs), cell_graph(run.config["space"], found["arch"])]
+    return [KeyNumbers(pairs), cell_graph(run.config["space"], result["arch"])]
 
 
-def _course(run: Run, space: Space, history: list[Mapping]) -> list[Block]:
-    """Rounds of a search that keeps a history of them."""
+def _rounds_course(run: Run, space: Space, history: list[Mapping]) -> list[Block]:
+    """Shows the rounds of a search that prunes a supernet."""
     metrics = [name for name in metrics_of(run) if name in history[0]]
     blocks: list[Block] = [_rounds(space, history, metrics)]
     names = [space.cell_name(i) for i in range(space.cells)] if space.cells > 1 else [""]
@@ -116,12 +124,13 @@ def _course(run: Run, space: Space, history: list[Mapping]) -> list[Block]:
 
 
 def _rounds(space: Space, history: list[Mapping], metrics: list[str]) -> Table:
+    """Makes a row for each round."""
     rows = [
         (
             entry["round"],
             int(np.sum(entry["mask"])),
             *(entry[name] for name in metrics),
-            _pruned(space, entry["pruned"]),
+            removals_text(space, entry["pruned"]) or None,
         )
         for entry in history
     ]
@@ -129,14 +138,68 @@ def _rounds(space: Space, history: list[Mapping], metrics: list[str]) -> Table:
     return table(header, rows, "The supernet in each round, and what was pruned then.")
 
 
-def _pruned(space: Space, places: list) -> str | None:
-    if len(places) > MANY:
-        return f"{len(places)} operations on {len({tuple(p[:2]) for p in places})} edges"
-    return places_words(space, places) or None
+def trajectory_of(run: Run, space: Space, metrics: Sequence[str]) -> Trajectory | None:
+    """Reads what a run has seen; None where it scores no single architectures, or under two.
+
+    Raises:
+        UserError: what is recorded does not fit itself.
+    """
+    if has_trajectory(run.rounds):
+        own = (run.checkpoint or {}).get("state", {}).get("own", {})
+        trajectory = of_rounds(run.scores, run.rounds, space, metrics, own.get("front", ()))
+    elif run.config["strategy"] in BY_RECORDS:
+        incumbents = (run.result or {}).get("incumbents") or ()
+        trajectory = of_records(run.scores, space, metrics, incumbents)
+    else:
+        return None
+    return trajectory if len(trajectory.archs) > 1 and trajectory.metrics else None
+
+
+def _answers_course(run: Run, trajectory: Trajectory) -> list[Block]:
+    """Shows the answers so far as a table, all that was scored as pictures, and the front."""
+    header, rows = course_rows(trajectory)
+    names = [words(name) for name in header]
+    blocks: list[Block] = []
+    if trajectory.entries or len(trajectory.path):
+        blocks.append(table(names, rows, "The answer so far, at steps spread over the search."))
+    # All that was scored, flat and to be turned.
+    what = f"{words(run.config['strategy'])}, preset {run.config['preset']}"
+    archs = list(trajectory.archs)
+    caption = f"{plural(len(archs), 'architecture')} by their values, darker the later they "
+    caption += "were scored, and the path of the answer so far."
+    bad = f" {trajectory.bad:,} with a bad value: left out of the panels that need it."
+    picture = trajectory_picture(trajectory, title=f"What was scored on the way: {what}")
+    blocks.append(Figure(picture, caption + bad * (trajectory.bad > 0), archs))
+    turned = trajectory_space(trajectory, f"{caption} It can be turned.")
+    blocks += [turned] if turned else []
+    # The Pareto front, of a search that has one.
+    if trajectory.front:
+        blocks.append(front_table(trajectory))
+    if trajectory.front and trajectory.costs:
+        about = "The Pareto front, ringed, and all that was scored, by metrics and costs."
+        picture = costs_picture(trajectory, title=f"Metrics against costs: {what}")
+        blocks.append(Figure(picture, about, archs))
+    return blocks
+
+
+def front_table(trajectory: Trajectory) -> Table:
+    """Makes a row with its objectives for each architecture of the Pareto front."""
+    names = (*trajectory.metrics, *trajectory.costs)
+    rows = [
+        (
+            number + 1,
+            *(float(trajectory.values[name][number]) for name in names),
+            code(trajectory.archs[number]),
+        )
+        for number in trajectory.front
+    ]
+    header = ("scored as number", *map(words, names), "architecture")
+    note = "None of all that was scored is better in one of them and as good in the others."
+    return table(header, rows, "The Pareto front.", note)
 
 
 def _scored(run: Run, space: Space, history: list[Mapping]) -> Table:
-    """All networks in the order in which they were scored."""
+    """Makes a row for each network, in the order in which they were scored."""
     metrics = metrics_of(run)
     wholes = dict(enumerate(entry["mask"] for entry in history))  # by the draw of each round
     rows = []
@@ -158,8 +221,3 @@ def _scored(run: Run, space: Space, history: list[Mapping]) -> Table:
         note += f" The first {MOST_ROWS:,} of {len(run.records):,} are listed."
     header = ("number", "round", *map(words, metrics), "flag", "network")
     return table(header, rows, "Every network that was scored.", note)
-
-
-def bad_networks(run: Run) -> int:
-    """Counts the scored networks that have a flagged value."""
-    return sum(record.score.bad > 0 for record in run.scores)

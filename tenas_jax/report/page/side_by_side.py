@@ -18,7 +18,7 @@ SHOWN = ("rank_sum",)  # scores that are drawn over studies beside those that we
 
 
 class Entry(NamedTuple):
-    """A run, the name of its kind, and the id of its section."""
+    """Holds a run, the name of its kind, and the id of its section."""
 
     run: Run
     kind: str
@@ -26,7 +26,7 @@ class Entry(NamedTuple):
 
 
 class Axis(NamedTuple):
-    """What τ is drawn against: the key of its rows, its words, and what tells curves apart."""
+    """Says what τ is drawn against: the key of its rows, its words, what tells curves apart."""
 
     key: str
     name: str
@@ -36,7 +36,7 @@ class Axis(NamedTuple):
 
 
 def overview(entries: Sequence[Entry]) -> Section:
-    """A row a run."""
+    """Makes a row for each run, and shows how they differ."""
     facts = [KINDS[entry.kind].facts(entry.run) for entry in entries]
     columns = list(dict.fromkeys(name for fact in facts for name in fact.accuracies))
     rows = []
@@ -59,13 +59,13 @@ def overview(entries: Sequence[Entry]) -> Section:
               "commit")  # fmt: skip
     note = "Accuracies in percent. " * bool(columns)
     note += "Device, version and commit are those of the last start."
-    found = table(header, rows, "Every run.", note)
+    every = table(header, rows, "Every run.", note)
     alike = [table for kind in KINDS for table in _differences(entries, kind)]
-    return Section("", [found, *alike, *_studies(entries)])
+    return Section("", [every, *alike, *_studies(entries)])
 
 
 def _differences(entries: Sequence[Entry], kind: str) -> list[Block]:
-    """The fields in which the configs of one kind of run differ, a row a run."""
+    """Lists the fields in which the configs of one kind of run differ, a row a run."""
     chosen = [entry for entry in entries if entry.kind == kind]
     configs = [flat(entry.run.config) for entry in chosen]
     names = [
@@ -84,15 +84,17 @@ def _differences(entries: Sequence[Entry], kind: str) -> list[Block]:
     return [table(("run", *names), rows, caption, note)]
 
 
-def _from_rows(found: Mapping) -> list[dict]:
-    kept = set(found.get("seconds") or ()) or {row["score"] for row in found["by_repeats"]}
+def _from_rows(result: Mapping) -> list[dict]:
+    """Returns the rows of a study's scores that were computed, and of those in `SHOWN`."""
+    kept = set(result.get("seconds") or ()) or {row["score"] for row in result["by_repeats"]}
     kept = kept - {"average_rank_sum", "log_rank_sum", "weighted"} | set(SHOWN)
-    return [row for row in found["rows"] if row["score"] in kept]
+    return [row for row in result["rows"] if row["score"] in kept]
 
 
-def _from_repeats(found: Mapping) -> list[dict]:
-    kept = {row["score"] for row in _from_rows(found)}
-    return [row for row in found["by_repeats"] if row["score"] in kept]
+def _from_repeats(result: Mapping) -> list[dict]:
+    """Returns the same scores' rows by repeats."""
+    kept = {row["score"] for row in _from_rows(result)}
+    return [row for row in result["by_repeats"] if row["score"] in kept]
 
 
 AXES = (
@@ -112,23 +114,23 @@ AXES = (
 
 
 def _studies(entries: Sequence[Entry]) -> list[Block]:
-    """τ against what the rank studies differ in, where there are several."""
-    found = [entry.run.result for entry in entries if entry.kind == "correlate"]
-    found = [result for result in found if result is not None and result.get("preset")]
-    if len(found) < 2:
+    """Draws τ against what the rank studies differ in, where there are several."""
+    results = [entry.run.result for entry in entries if entry.kind == "correlate"]
+    results = [result for result in results if result is not None and result.get("preset")]
+    if len(results) < 2:
         return []
     blocks: list[Block] = []
     for axis in AXES:
-        figures = _tau_figures(axis, found)
+        figures = _tau_figures(axis, results)
         blocks += [figure for _, figure in figures[:1]]
         blocks += [Fold(f"{words(c)}, against {axis.name}", [f]) for c, f in figures[1:]]
     return blocks
 
 
-def _tau_figures(axis: Axis, found: Sequence[Mapping]) -> list[tuple[str, Figure]]:
-    """(column, picture) for each column of accuracies, where what is drawn against varies."""
+def _tau_figures(axis: Axis, results: Sequence[Mapping]) -> list[tuple[str, Figure]]:
+    """Draws (column, picture) for each column of accuracies, where the axis has two values."""
     rows = []
-    for result in found:
+    for result in results:
         # A row's own value where it has one: its seconds, its number of repeats.
         own = {"batch_size": result["batch_size"], "label": axis.label(result)}
         rows += [row | own | {"score": words(row["score"])} for row in axis.rows(result)]

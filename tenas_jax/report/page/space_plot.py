@@ -34,45 +34,47 @@ Columns = Mapping[str, np.ndarray]  # of three metrics, by name
 
 
 def plotly_script() -> str:
-    """Plotly's own script, as it can stand in a `script` element."""
+    """Returns Plotly's own script, as it can stand in a `script` element."""
     from plotly.offline import get_plotlyjs  # slow to import, and not needed by most pages
 
     # Either would end the element, or hide its end, wherever it stands in a string of the script.
     return get_plotlyjs().replace("</script", "<\\/script").replace("<!--", "<\\!--")
 
 
-def trajectory_space(found: Trajectory, caption: str) -> Turnable | None:
-    """All that a search scored and the path of its answers; None without three metrics in common.
+def trajectory_space(trajectory: Trajectory, caption: str) -> Turnable | None:
+    """Draws all that a search scored and its answers' path; None without three metrics in common.
 
     Args:
-        found: the search's way; the first three of its metrics are drawn.
+        trajectory: the search's way; the first three of its metrics are drawn.
         caption: of the figure.
     """
-    names = found.metrics[: len(AXES)]
-    columns = {name: found.values[name] for name in names}
+    names = trajectory.metrics[: len(AXES)]
+    columns = {name: trajectory.values[name] for name in names}
     known = _known(columns)
     if len(names) < len(AXES) or not known.any():
         return None
-    dots, count = np.flatnonzero(known), len(found.archs)
+    dots, count = np.flatnonzero(known), len(trajectory.archs)
     scale = [[i / (len(SCORED) - 1), color] for i, color in enumerate(SCORED)]
     shade = {"color": (dots + 1).tolist(), "colorscale": scale, "cmin": 1, "cmax": max(count, 2)}
     marker = {"size": 3, **shade}  # what the shades mean is in the caption: no room in a hand
-    texts = dot_texts(found)
+    texts = dot_texts(trajectory)
     traces = [_trace("architecture", columns, dots, [texts[i] for i in dots], marker=marker)]
-    front = [at for at in found.front if known[at]]
+    front = [at for at in trajectory.front if known[at]]
     if front:
         ring = {"size": 6, "symbol": "circle-open", "color": style.INK}
         own = [texts[i] for i in front]
         traces.append(_trace("Pareto front", columns, front, own, marker=ring))
-    path = {name: column[found.path] for name, column in columns.items()}
-    traces += _path(path, answer_texts(found), ("answers so far", "first answer", "last answer"))
+    path = {name: column[trajectory.path] for name, column in columns.items()}
+    traces += _path(
+        path, answer_texts(trajectory), ("answers so far", "first answer", "last answer")
+    )
     return Turnable(traces, _layout(columns), caption)
 
 
 def supernet_space(
     history: Sequence[Mapping], metrics: Sequence[str], caption: str
 ) -> Turnable | None:
-    """The path of a pruning search's supernet; None without three metrics that are once known.
+    """Draws the path of a pruning search's supernet; None without three metrics once known.
 
     Args:
         history: dicts with `round`, `mask`, `pruned` and the supernet's value of each metric.
@@ -99,11 +101,12 @@ def supernet_space(
 
 
 def _known(columns: Columns) -> np.ndarray:
+    """Says of each row whether all columns are finite there, bool [rows]."""
     return np.all([np.isfinite(column) for column in columns.values()], axis=0)
 
 
 def _path(columns: Columns, texts: Sequence[str], names: tuple[str, str, str]) -> list[dict]:
-    """The line through all points that are known, and marks of the first and the last of all."""
+    """Draws the line through all points that are known, and marks the first and the last of all."""
     known = _known(columns)
     last = len(known) - 1
     line = {"color": PATH_COLOR, "width": 4}
@@ -113,25 +116,24 @@ def _path(columns: Columns, texts: Sequence[str], names: tuple[str, str, str]) -
         (names[2], [last] if last >= 0 and known[last] else [], {"size": 6, "symbol": "diamond"}),
     )
     traces = []
-    for number, (name, places, look) in enumerate(looks):
-        if not len(places):
+    for number, (name, rows, look) in enumerate(looks):
+        if not len(rows):
             continue
         how = {"marker": {"color": PATH_COLOR, **look}}
         if number == 0:
             how |= {"line": line, "mode": "lines+markers"}
-        traces.append(_trace(name, columns, places, [texts[i] for i in places], **how))
+        traces.append(_trace(name, columns, rows, [texts[i] for i in rows], **how))
     return traces
 
 
-def _trace(
-    name: str, columns: Columns, places: Sequence[int], texts: Sequence[str], **look
-) -> dict:
+def _trace(name: str, columns: Columns, rows: Sequence[int], texts: Sequence[str], **look) -> dict:
+    """Makes Plotly's trace of the points in some rows of the columns, each with its text."""
     points = zip(AXES, columns.values(), strict=True)
     return {
         "type": "scatter3d",
         "mode": "markers",
         "name": name,
-        **{axis: [float(column[i]) for i in places] for axis, column in points},
+        **{axis: [float(column[i]) for i in rows] for axis, column in points},
         "text": [_label(text) for text in texts],
         "hoverinfo": "text",
         **look,
@@ -139,13 +141,13 @@ def _trace(
 
 
 def _label(text: str) -> str:
-    """A text as Plotly takes it, which knows some tags: in short lines, and escaped."""
+    """Writes a text as Plotly takes it, which knows some tags: in short lines, and escaped."""
     lines = [part for line in text.split("\n") for part in textwrap.wrap(line, LETTERS)]
     return "<br>".join(html.escape(line, quote=False) for line in lines)
 
 
 def _layout(columns: Columns) -> dict:
-    """Axes with few plain numbers, logarithmic where that suits, and a legend below."""
+    """Sets axes with few plain numbers, logarithmic where that suits, and a legend below."""
     scene = {"aspectmode": "cube", "camera": CAMERA}
     for axis, (name, column) in zip(AXES, columns.items(), strict=True):
         known = column[np.isfinite(column)]
@@ -171,7 +173,7 @@ def _layout(columns: Columns) -> dict:
 
 
 def _ticks(low: float, high: float, log: bool) -> list[float]:
-    """Round numbers from the least to the greatest value, at most `MOST_TICKS` or so."""
+    """Chooses round numbers from the least to the greatest value, at most `MOST_TICKS` or so."""
     from matplotlib.ticker import LogLocator, MaxNLocator
 
     slack = 1e-9 * max(abs(low), abs(high))
@@ -179,8 +181,8 @@ def _ticks(low: float, high: float, log: bool) -> list[float]:
         return [low]
     if log and high > 3 * low:
         subs = (1,) if high > 1e3 * low else (1, 3) if high > 30 * low else (1, 2, 5)
-        found = LogLocator(subs=subs, numticks=MOST_TICKS + 1).tick_values(low, high)
+        ticks = LogLocator(subs=subs, numticks=MOST_TICKS + 1).tick_values(low, high)
     else:
-        found = MaxNLocator(nbins=MOST_TICKS - 1).tick_values(low, high)
-    kept = [float(tick) for tick in found if low - slack <= tick <= high + slack]
+        ticks = MaxNLocator(nbins=MOST_TICKS - 1).tick_values(low, high)
+    kept = [float(tick) for tick in ticks if low - slack <= tick <= high + slack]
     return kept or [low]

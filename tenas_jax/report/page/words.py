@@ -49,16 +49,16 @@ STRATEGIES = {
 
 
 def words(name: str) -> str:
-    """A name of the library in words; of one that is not known its own parts."""
+    """Puts a name of the library into words; of one that is not known, its own parts."""
     return WORDS.get(name, name.replace("_", " "))
 
 
-def show(value: object, places: int | None = None) -> str:
-    """A value as text; None and what is not finite as a dash.
+def show(value: object, decimals: int | None = None) -> str:
+    """Writes a value as text; None and what is not finite as a dash.
 
     Args:
         value: of JSON or NumPy.
-        places: after the point, for a number; None for five significant digits.
+        decimals: after the point, for a number; None for five significant digits.
     """
     if value is None or (isinstance(value, float | np.floating) and not math.isfinite(value)):
         return MISSING
@@ -67,26 +67,26 @@ def show(value: object, places: int | None = None) -> str:
     if isinstance(value, int | np.integer):
         return f"{value:,}".replace("-", "−")
     if isinstance(value, float | np.floating):
-        return _number(float(value), places)
+        return _number(float(value), decimals)
     if isinstance(value, str):
         return value or MISSING
     return json.dumps(value, ensure_ascii=False)
 
 
 def flat(config: Mapping, name: str = "") -> dict[str, object]:
-    """The fields of a config by their dotted names."""
-    found: dict[str, object] = {}
+    """Returns the fields of a config by their dotted names."""
+    fields: dict[str, object] = {}
     for key, value in config.items():
         dotted = f"{name}.{key}" if name else str(key)
         if isinstance(value, Mapping) and value:
-            found |= flat(value, dotted)
+            fields |= flat(value, dotted)
         else:
-            found[dotted] = value
-    return found
+            fields[dotted] = value
+    return fields
 
 
 def duration(seconds: float | None) -> str:
-    """Seconds as a reader says them: `45 s`, `12 min 5 s`, `3 h 20 min`."""
+    """Writes seconds as a reader says them: `45 s`, `12 min 5 s`, `3 h 20 min`."""
     if seconds is None or not math.isfinite(seconds):
         return MISSING
     if seconds < 100:
@@ -98,13 +98,14 @@ def duration(seconds: float | None) -> str:
 
 
 def plural(count: int, noun: str) -> str:
-    """`1 network`, `58 networks`."""
+    """Writes `1 network`, `58 networks`."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
-def _number(value: float, places: int | None) -> str:
-    if places is not None:
-        return f"{value:,.{places}f}".replace("-", "−")
+def _number(value: float, decimals: int | None) -> str:
+    """Writes a number, with five significant digits where no decimals are asked for."""
+    if decimals is not None:
+        return f"{value:,.{decimals}f}".replace("-", "−")
     if value == 0 or 1e-4 <= abs(value) < 1e5:
         digits = max(0, 4 - math.floor(math.log10(abs(value)))) if value else 0
         text = f"{value:,.{digits}f}"

@@ -5,7 +5,8 @@ import dataclasses
 import jax
 import pytest
 
-from experiments.measure import CASES, FIELDS, measure, tasks
+from experiments.measure.cases import CASES, tasks
+from experiments.measure.rows import FIELDS, measure
 from experiments.measure.work import PER_DEVICE
 from tenas_jax.errors import UserError
 from tenas_jax.scoring.presets import PRESETS

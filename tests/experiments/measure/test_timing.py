@@ -1,11 +1,37 @@
-"""Seconds by a clock that the test moves, and peaks of memory."""
+"""Seconds by a clock that the test moves, peaks of memory, and kinds of operations."""
 
 import itertools
 from types import SimpleNamespace
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 from experiments.measure import timing
+from experiments.measure.timing import KINDS, operation_kinds, seconds_by_kind
+
+TEXT = """HloModule jit_f
+
+%fused_computation (p: f32[4,4], q: f32[4,4]) -> f32[4,4] {
+  %p = f32[4,4]{1,0} parameter(0)
+  %q = f32[4,4]{1,0} parameter(1)
+  %moved = f32[4,4]{1,0} pad(%p), padding=0_0x0_0
+  ROOT %inner.1 = f32[4,4]{1,0} dot(%moved, %q), lhs_contracting_dims={1}
+}
+
+%body (s: f32[4,4]) -> f32[4,4] {
+  %s = f32[4,4]{1,0} parameter(0)
+  ROOT %turned = f32[4,4]{0,1} transpose(%s), dimensions={1,0}
+}
+
+ENTRY %main (x: f32[4,4]) -> f32[4,4] {
+  %x = f32[4,4]{1,0} parameter(0)
+  %fusion.2 = f32[4,4]{1,0} fusion(%x, %x), kind=kCustom, calls=%fused_computation
+  %loop = f32[4,4]{1,0} while(%fusion.2), condition=%c, body=%body
+  %sum.3 = f32[4]{0} reduce(%loop, %x), dimensions={0}, to_apply=%add
+  ROOT %twice = f32[4,4]{1,0} add(%loop, %loop)
+}
+"""
 
 
 def test_each_run_is_timed_by_itself_after_the_warm_up():
@@ -17,15 +43,15 @@ def test_each_run_is_timed_by_itself_after_the_warm_up():
         now[0] += lasts[number]
         return 10 * number
 
-    found = timing.timed(run, 3, warm_up=2, clock=lambda: now[0])
+    seen = timing.timed(run, 3, warm_up=2, clock=lambda: now[0])
     assert calls == [0, 1, 2, 3, 4]
-    assert found == timing.Timing((3.0, 1.0, 2.5), 40)
-    assert found.median == 2.5
+    assert seen == timing.Timing((3.0, 1.0, 2.5), 40)
+    assert seen.median == 2.5
 
 
 def test_a_cold_run_is_timed_at_once():
-    found = timing.timed(lambda number: number, 1, warm_up=0, clock=itertools.count().__next__)
-    assert found == timing.Timing((1,), 0)
+    seen = timing.timed(lambda number: number, 1, warm_up=0, clock=itertools.count().__next__)
+    assert seen == timing.Timing((1,), 0)
 
 
 def test_arrays_are_waited_for_before_the_clock_is_read():
@@ -70,3 +96,22 @@ def test_an_accelerators_peak_is_that_of_the_fullest():
 
 def test_a_cpus_peak_is_the_processs():
     assert timing.peak_mib([SimpleNamespace(platform="cpu")]) > 10
+
+
+def test_a_fusion_is_what_it_holds_and_a_loop_is_its_parts():
+    kinds = operation_kinds(TEXT)
+    assert kinds["fusion.2"] == "products"
+    assert kinds["turned"] == "copies and transposes"
+    assert kinds["sum.3"] == "reductions"
+    assert kinds["twice"] == "elementwise"
+    assert not {"loop", "x", "p", "s"} & kinds.keys()
+
+
+def test_the_time_of_a_program_is_told_by_kind(tmp_path):
+    a = jnp.ones((200, 200))
+    compiled = jax.jit(lambda a: jnp.sin(a @ a).sum(0)).lower(a).compile()
+    seconds = seconds_by_kind(lambda: compiled(a), compiled.as_text(), str(tmp_path))
+    assert seconds["products"] > 0
+    assert seconds.keys() <= {*(kind for _, kind in KINDS), "elementwise"}
+    assert list(seconds.values()) == sorted(seconds.values(), reverse=True)
+    assert list(tmp_path.rglob("*.xplane.pb"))  # kept where a folder is given

@@ -67,22 +67,22 @@ def write_search(folder: Path, done: bool = True, **changes) -> Path:
     mask |= final
     history, records, number = [], [], 0
     while True:
-        places = [
+        removals = [
             [0, e, int(np.flatnonzero(mask[0, e] > final[0, e])[0])]
             for e in range(6)
             if (mask[0, e] > final[0, e]).any()
         ]
         kappa, regions = (300.0, 40.5) if not number else (200.0 / number, 40.0 + number)
         values = {"condition_number": kappa, "linear_regions": regions}
-        history.append({"round": number, "mask": mask.tolist(), **values, "pruned": places})
+        history.append({"round": number, "mask": mask.tolist(), **values, "pruned": removals})
         records.append(score(mask, number, kappa, regions))
-        if not places:
+        if not removals:
             break
         less = mask.copy()
-        less[tuple(places[0])] = 0
+        less[tuple(removals[0])] = 0
         records.append(score(less, number, None, 12.0))
-        for place in places:
-            mask[tuple(place)] = 0
+        for removal in removals:
+            mask[tuple(removal)] = 0
         number += 1
     result = {
         "arch": ARCH, "preset": "reference", "engine": "jacobian", "condition_number": 50.0,
@@ -114,16 +114,16 @@ def write_correlate(folder: Path, done: bool = True, count: int = 12, **changes)
     config = {**STUDY, **{name: value for name, value in changes.items() if name in STUDY}}
     mask = space.supernet()
     records = [{**score(mask, 0, 1.0, 2.0), "arch": arch, "seconds": 0.25} for arch in archs]
-    columns, found = ("cifar10_test", "cifar100_test"), ("condition_number", "rank_sum")
+    columns, scores = ("cifar10_test", "cifar100_test"), ("condition_number", "rank_sum")
     taus = dict(
-        zip([(s, c) for c in columns for s in found], (0.4, 0.6123, None, 0.5), strict=True)
+        zip([(s, c) for c in columns for s in scores], (0.4, 0.6123, None, 0.5), strict=True)
     )
-    rows = [study_row(s, c, taus[s, c], count) for c in columns for s in found]
+    rows = [study_row(s, c, taus[s, c], count) for c in columns for s in scores]
     rows += [study_row("parameters", c, 0.7, count) for c in columns]
     rows[0] |= {"seconds": config["batch_size"] / 100, "note": "a remark"}
     by_repeats = [
         {"score": s, "accuracy": c, "repeats": r, "tau": 0.1 * r, "tau_low": 0.0, "tau_high": 0.4}
-        for c in columns for s in found for r in range(1, config["repeats"] + 1)
+        for c in columns for s in scores for r in range(1, config["repeats"] + 1)
     ]  # fmt: skip
     result = {
         "command": "correlate", **config, "engine": "jacobian", "archs": count,
@@ -175,8 +175,8 @@ def write_repeat(folder: Path, done: bool = True, **changes) -> Path:
 
 
 def epoch(number: int, top1: float | None) -> dict:
-    found = {"train_loss": 1.5 / number, "train_top1": 0.5, "test_loss": 1.25, "test_top1": top1}
-    return {"epoch": number, **found, "test_top5": top1, "learning_rate": 0.25, "seconds": 2.0}
+    fields = {"train_loss": 1.5 / number, "train_top1": 0.5, "test_loss": 1.25, "test_top1": top1}
+    return {"epoch": number, **fields, "test_top5": top1, "learning_rate": 0.25, "seconds": 2.0}
 
 
 def write_train(folder: Path, done: bool = True, **changes) -> Path:

@@ -14,11 +14,11 @@ SMALLEST = 12  # pixels of a text
 @pytest.fixture(scope="module")
 def address(makers, tmp_path_factory) -> str:
     """Of the page of a run of each kind, and one more study."""
-    place = tmp_path_factory.mktemp("runs")
-    folders = [make(place / kind) for kind, make in makers.items()]
-    folders.append(makers["correlate"](place / "another", batch_size=32, count=600))
-    write_page([str(folder) for folder in folders], place / "page.html")
-    return (place / "page.html").as_uri()
+    base = tmp_path_factory.mktemp("runs")
+    folders = [make(base / kind) for kind, make in makers.items()]
+    folders.append(makers["correlate"](base / "another", batch_size=32, count=600))
+    write_page([str(folder) for folder in folders], base / "page.html")
+    return (base / "page.html").as_uri()
 
 
 @pytest.fixture(scope="module")
@@ -110,9 +110,9 @@ def mark(page, number: int):
     """A mark of a picture whose texts name architectures by number, in view."""
     from selenium.webdriver.common.by import By
 
-    found = page.find_elements(By.CSS_SELECTOR, "[data-archs] [data-hover]")[number]
-    page.execute_script("arguments[0].scrollIntoView({block: 'center'})", found)
-    return found
+    element = page.find_elements(By.CSS_SELECTOR, "[data-archs] [data-hover]")[number]
+    page.execute_script("arguments[0].scrollIntoView({block: 'center'})", element)
+    return element
 
 
 def tip(page) -> str | None:
@@ -125,9 +125,9 @@ def test_a_mark_that_is_pointed_at_says_its_text(at):
     from selenium.webdriver import ActionChains
 
     page = at(WIDE)
-    found = mark(page, 5)
+    element = mark(page, 5)
     assert tip(page) is None
-    ActionChains(page).move_to_element(found).perform()
+    ActionChains(page).move_to_element(element).perform()
     arch, score, accuracy = tip(page).split("\n")
     assert arch.startswith("|") and arch.count("~") == 6
     assert score.startswith("condition number κ ") and accuracy.startswith("CIFAR-10 test 9")
@@ -139,11 +139,11 @@ def test_a_mark_that_is_pointed_at_says_its_text(at):
 
 def test_a_tap_beside_a_mark_says_its_text(at):
     page = at(PHONE)
-    found = mark(page, 5)
-    place = page.execute_script(
-        "const r = arguments[0].getBoundingClientRect(); return [r.right + 4, r.top]", found
+    element = mark(page, 5)
+    corner = page.execute_script(
+        "const r = arguments[0].getBoundingClientRect(); return [r.right + 4, r.top]", element
     )
-    x, y = map(int, place)
+    x, y = map(int, corner)
     point = {"type": "touchStart", "touchPoints": [{"x": x, "y": y}]}
     page.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": True})
     page.execute_cdp_cmd("Input.dispatchTouchEvent", point)

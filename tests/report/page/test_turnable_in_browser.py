@@ -29,8 +29,8 @@ Object.defineProperty(globalThis, "Plotly", {
 @pytest.fixture(scope="module")
 def address(makers, tmp_path_factory) -> str:
     """Of the page of two prunings by three metrics."""
-    place = tmp_path_factory.mktemp("turnable")
-    folders = [makers["search"](place / name, kernel_regression=0.5) for name in ("a", "b")]
+    base = tmp_path_factory.mktemp("turnable")
+    folders = [makers["search"](base / name, kernel_regression=0.5) for name in ("a", "b")]
     for folder in folders:
         for name in ("rounds.jsonl", "records.jsonl"):
             lines = [json.loads(line) for line in (folder / name).read_text().splitlines()]
@@ -40,8 +40,8 @@ def address(makers, tmp_path_factory) -> str:
                 else:
                     line["kernel_regression"] = 0.9 - i / 10
             (folder / name).write_text("".join(json.dumps(line) + "\n" for line in lines))
-    write_page([str(folder) for folder in folders], place / "page.html")
-    return (place / "page.html").as_uri()
+    write_page([str(folder) for folder in folders], base / "page.html")
+    return (base / "page.html").as_uri()
 
 
 @pytest.fixture
@@ -124,7 +124,7 @@ def test_a_mark_says_its_text(at):
     stage = page.find_element(By.CSS_SELECTOR, ".stage")
     page.execute_script("arguments[0].scrollIntoView({block: 'center'})", stage)
     said = "return document.querySelector('.stage').querySelector('.hovertext')?.textContent ?? ''"
-    # The path leads through the middle at some place.
+    # The path leads through the middle somewhere.
     for x in range(-200, 201, 16):
         for y in (-60, -40, -20, 0, 20, 40, 60):
             ActionChains(page, duration=0).move_to_element_with_offset(stage, x, y).perform()

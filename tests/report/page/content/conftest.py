@@ -5,7 +5,7 @@ import html.parser
 
 import pytest
 
-from tenas_jax.report.page.document import page
+from tenas_jax.report.page import page
 from tenas_jax.report.page.run import read_runs
 
 
@@ -23,14 +23,14 @@ class Element:
 
     def all(self, tag: str = "", **attributes) -> list["Element"]:
         """Those below it, of a tag and with these attributes, in their order."""
-        found = []
+        nodes = []
         for child in self.children:
             if isinstance(child, Element):
                 fits = not tag or child.tag == tag
                 if fits and all(child.attributes.get(n) == v for n, v in attributes.items()):
-                    found.append(child)
-                found += child.all(tag, **attributes)
-        return found
+                    nodes.append(child)
+                nodes += child.all(tag, **attributes)
+        return nodes
 
     def table(self, caption: str) -> list[list[str]]:
         """The rows of the table whose caption begins so, the header first."""

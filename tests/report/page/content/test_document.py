@@ -9,8 +9,7 @@ from absl import flags
 from ml_collections import config_flags
 
 from tenas_jax.errors import UserError
-from tenas_jax.report.page import write_page
-from tenas_jax.report.page.document import page
+from tenas_jax.report.page import page, write_page
 from tenas_jax.report.page.kinds import KINDS
 from tenas_jax.report.page.provenance import SEARCH_CONFIGS, TRAIN_CONFIGS, command_of
 from tenas_jax.report.page.run import read_run, read_runs
@@ -89,10 +88,10 @@ def test_config_and_machine_are_named(makers, show, tmp_path):
     fields = dict(parsed.table("config.json")[1:])
     assert fields["seed"] == "3" and fields["strategy_options.per_round"] == "–"
     [header, start] = parsed.table("environment.json")
-    found = dict(zip(header, start, strict=True))
-    assert found["device"] == "abacus" and found["JAX"] == "9.8"
-    assert found["commit"] == "0123456789, changed"
-    assert "jaxlib" not in found, "what no start knows has no column"
+    shown = dict(zip(header, start, strict=True))
+    assert shown["device"] == "abacus" and shown["JAX"] == "9.8"
+    assert shown["commit"] == "0123456789, changed"
+    assert "jaxlib" not in shown, "what no start knows has no column"
 
 
 FILES = [

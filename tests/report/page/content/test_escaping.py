@@ -5,7 +5,7 @@ import pathlib
 
 import pytest
 
-from tenas_jax.report.page.document import page
+from tenas_jax.report.page import page
 from tenas_jax.report.page.kinds import KINDS
 from tenas_jax.report.page.run import read_runs
 
@@ -55,8 +55,8 @@ def spoil_workdir(folder: pathlib.Path) -> None:
 @pytest.fixture(scope="module")
 def text(makers, tmp_path_factory) -> str:
     """The page of a spoilt run of each kind."""
-    place = tmp_path_factory.mktemp("spoilt")
-    folders = [makers[kind](place / kind) for kind in KINDS]
+    base = tmp_path_factory.mktemp("spoilt")
+    folders = [makers[kind](base / kind) for kind in KINDS]
     for folder in folders:
         spoil_workdir(folder)
     return page(read_runs([str(folder) for folder in folders]))

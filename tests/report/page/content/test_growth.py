@@ -28,13 +28,13 @@ def numbers(page) -> dict[str, str]:
 
 def test_a_growth(makers, show, tmp_path):
     page = show(makers["grow"](tmp_path / "run"))
-    found = numbers(page)
-    assert found["last network"] == LAST and found["topology"] == TOPOLOGY
-    assert found["strategy"] == STRATEGIES["growth"]
-    assert found["parameters"] == "3,000,000" and found["multiply-adds an image"] == "7,654,321"
-    assert found["condition number κ"] == "60" and found["length distortion"] == "4"
-    assert found["accuracy"] == "not trained, unknown"
-    assert found["networks scored"] == "3" and found["bad values"] == "1"
+    pairs = numbers(page)
+    assert pairs["last network"] == LAST and pairs["topology"] == TOPOLOGY
+    assert pairs["strategy"] == STRATEGIES["growth"]
+    assert pairs["parameters"] == "3,000,000" and pairs["multiply-adds an image"] == "7,654,321"
+    assert pairs["condition number κ"] == "60" and pairs["length distortion"] == "4"
+    assert pairs["accuracy"] == "not trained, unknown"
+    assert pairs["networks scored"] == "3" and pairs["bad values"] == "1"
     assert page.table(FAMILY) == [
         ["step", "network in full", "parameters", "multiply-adds", "condition number κ",
          "length distortion", "sum of ranks"],
@@ -59,9 +59,9 @@ def test_a_growth(makers, show, tmp_path):
 def test_a_growth_that_goes_on(makers, show, tmp_path):
     page = show(makers["grow"](tmp_path / "run", done=False))
     assert "This growth is not finished: 2 records." in page.text
-    found = numbers(page)
-    assert found["networks scored"] == "2" and found["of them bad"] == "1"
-    assert "accuracy" not in found and UNTRAINED in page.text
+    pairs = numbers(page)
+    assert pairs["networks scored"] == "2" and pairs["of them bad"] == "1"
+    assert "accuracy" not in pairs and UNTRAINED in page.text
     family = page.table(FAMILY)
     assert family[0][2:4] == ["parameters", "condition number κ"], "costs are known at its end"
     assert family[1:] == [["1", FIRST, "1,500,000", "40.5", "3", "2"]]
@@ -126,11 +126,11 @@ def test_a_search_of_topologies_has_a_table_of_stages(makers, show, tmp_path):
 
 def test_seeds_of_topologies_have_a_table_each(makers, show, tmp_path):
     folder = makers["repeat"](tmp_path / "run", space="as_vit")
-    found = json.loads((folder / "result.json").read_text())
-    for rows in found["searches"].values():
+    result = json.loads((folder / "result.json").read_text())
+    for rows in result["searches"].values():
         for row in rows:
             row["arch"] = TOPOLOGY
-    (folder / "result.json").write_text(json.dumps(found))
+    (folder / "result.json").write_text(json.dumps(result))
     page = show(folder)
     stages = page.table("pruning the supernet, seed 1: CIFAR-10 test 94.00 %")
     assert stages[4] == ["4", "4", "1", "6", "32"]
@@ -140,8 +140,8 @@ def test_seeds_of_topologies_have_a_table_each(makers, show, tmp_path):
 
 @pytest.mark.parametrize("arch, columns", [(TOPOLOGY, 5), (LAST, 7)])
 def test_topologies_with_and_without_sizes(arch, columns):
-    found = cell_graph("as_vit", arch, "words")
-    assert found.type == "table" and len(found.header) == columns and found.caption == "words"
+    block = cell_graph("as_vit", arch, "words")
+    assert block.type == "table" and len(block.header) == columns and block.caption == "words"
 
 
 def test_what_is_no_topology():

@@ -22,13 +22,13 @@ def pictures(page) -> int:
 
 def test_a_search(makers, show, tmp_path):
     page = show(makers["search"](tmp_path / "run"))
-    found = numbers(page)
-    assert found["architecture"] == ARCH
-    assert found["condition number κ"] == "50" and found["linear regions"] == "44"
-    assert found["CIFAR-10 test, published"] == "93.25 %"
-    assert found["CIFAR-100 test, published"] == "–"
-    assert found["scoring"] == "2 min 5 s"
-    assert "TE-NAS" in found["strategy"]
+    pairs = numbers(page)
+    assert pairs["architecture"] == ARCH
+    assert pairs["condition number κ"] == "50" and pairs["linear regions"] == "44"
+    assert pairs["CIFAR-10 test, published"] == "93.25 %"
+    assert pairs["CIFAR-100 test, published"] == "–"
+    assert pairs["scoring"] == "2 min 5 s"
+    assert "TE-NAS" in pairs["strategy"]
     rounds = page.table("The supernet in each round")
     assert rounds[0] == ["round", "operations", "condition number κ", "linear regions",
                          "pruned (edge: operation)"]  # fmt: skip
@@ -73,11 +73,11 @@ def test_a_random_search_has_no_rounds(makers, show, tmp_path):
 
 def test_a_rank_study(makers, show, tmp_path):
     page = show(makers["correlate"](tmp_path / "run"))
-    found = numbers(page)
-    assert found["architectures"] == "12"
-    assert found["scoring"] == "3.0 s"
+    pairs = numbers(page)
+    assert pairs["architectures"] == "12"
+    assert pairs["scoring"] == "3.0 s"
     best = "0.612 [0.562, 0.662]: rank sum (parameters alone 0.700)"
-    assert found["best τ, CIFAR-10 test"] == best
+    assert pairs["best τ, CIFAR-10 test"] == best
     table = page.table("How well each score ranks the CIFAR-10 test accuracy of 12 arch")
     rows = [dict(zip(table[0], row, strict=True)) for row in table[1:]]
     assert rows[0]["τ [95 %]"] == "0.400 [0.350, 0.450]"
@@ -146,8 +146,8 @@ def test_searches_over_seeds_that_go_on(makers, show, tmp_path):
 
 def test_a_training(makers, show, tmp_path):
     page = show(makers["train"](tmp_path / "run"))
-    found = numbers(page)
-    assert found["test top-1"] == "75.00 %" and found["parameters"] == "12,345"
+    pairs = numbers(page)
+    assert pairs["test top-1"] == "75.00 %" and pairs["parameters"] == "12,345"
     epochs = page.table("Each epoch")
     assert epochs[1][:5] == ["1", "1.5", "50.00 %", "1.25", "–"]
     assert epochs[2][4] == "75.00 %"
@@ -165,9 +165,9 @@ def test_a_training_with_coarse_tokens_tells_what_they_saved(makers, show, tmp_p
     staged = [json.dumps({**line, "coarse": 3 - line["epoch"]}) + "\n" for line in lines]
     (run / "records.jsonl").write_text("".join(staged))
     page = show(run)
-    found = numbers(page)
-    assert found["saved by coarse tokens"] == "37.50 %"
-    assert found["multiply-adds in training, forward"] == "98,765"
+    pairs = numbers(page)
+    assert pairs["saved by coarse tokens"] == "37.50 %"
+    assert pairs["multiply-adds in training, forward"] == "98,765"
     epochs = page.table("Each epoch")
     assert epochs[0][-1] == "token size" and [row[-1] for row in epochs[1:]] == ["2", "1"]
 
@@ -185,9 +185,9 @@ def test_a_training_that_goes_on(makers, show, tmp_path):
 
 def test_a_comparison(makers, show, tmp_path):
     page = show(makers["compare"](tmp_path / "run"))
-    found = numbers(page)
-    assert found["lead"] == "+5.00 points" and found["better than"] == "1 of 1"
-    assert found["mean of the random ones"] == "70.00 %"
+    pairs = numbers(page)
+    assert pairs["lead"] == "+5.00 points" and pairs["better than"] == "1 of 1"
+    assert pairs["mean of the random ones"] == "70.00 %"
     assert page.table("Each training")[1][:3] == ["found", "75.00 %", "2,000"]
     assert pictures(page) == 2, "the cell and the curves"
 
@@ -200,7 +200,7 @@ def test_a_comparison_that_goes_on(makers, show, tmp_path):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_missing_values_are_never_shown_as_such(kind, makers, show, tmp_path, monkeypatch):
-    monkeypatch.setattr("tenas_jax.report.page.document.to_svg", lambda *_: "")
+    monkeypatch.setattr("tenas_jax.report.page.to_svg", lambda *_: "")
     for name, done in (("finished", True), ("begun", False)):
         page = show(makers[kind](tmp_path / name, done=done))
         shown = [e.text.strip() for tag in ("td", "dd", "p") for e in page.all(tag)]

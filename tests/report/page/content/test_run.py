@@ -89,8 +89,8 @@ def test_workdirs_must_be_given_and_differ(makers, tmp_path):
 ])  # fmt: skip
 def test_a_result_that_lacks_a_field_is_a_mistake_of_one_line(kind, field, makers, show, tmp_path):
     folder = makers[kind](tmp_path / "run")
-    found = json.loads((folder / "result.json").read_text())
-    del found[field]
-    (folder / "result.json").write_text(json.dumps(found))
+    result = json.loads((folder / "result.json").read_text())
+    del result[field]
+    (folder / "result.json").write_text(json.dumps(result))
     with pytest.raises(UserError, match=f"result.json: there is no field '{field}'"):
         show(folder)

@@ -74,10 +74,10 @@ def test_the_fields_that_differ_are_named(beside):
 
 
 def test_where_the_data_lies_is_no_difference(makers, tmp_path):
-    for name, place in (("a", "/here"), ("b", "/there")):
+    for name, path in (("a", "/here"), ("b", "/there")):
         config_file = makers["search"](tmp_path / name, done=False) / "config.json"
         config = json.loads(config_file.read_text())
-        config_file.write_text(json.dumps({**config, "data_dir": place, "cpu_devices": len(name)}))
+        config_file.write_text(json.dumps({**config, "data_dir": path, "cpu_devices": len(name)}))
     runs = read_runs([str(tmp_path / name) for name in "ab"])
     blocks = overview([Entry(run, "search", run.name) for run in runs]).blocks
     assert len(blocks) == 1

@@ -6,7 +6,7 @@ import pytest
 
 from tenas_jax import spaces
 from tenas_jax.errors import UserError
-from tenas_jax.report.page.document import page as page_text
+from tenas_jax.report.page import page as page_text
 from tenas_jax.report.page.run import read_runs
 from tenas_jax.report.page.words import STRATEGIES, WORDS
 
@@ -42,7 +42,7 @@ def write(makers, learned):
 @pytest.fixture
 def small(monkeypatch):
     """Plotly's script left out of pages: it is long, and the same on each."""
-    monkeypatch.setattr("tenas_jax.report.page.document.plotly_script", lambda: "/* plotly */")
+    monkeypatch.setattr("tenas_jax.report.page.plotly_script", lambda: "/* plotly */")
 
 
 def pictures(page) -> int:
@@ -51,8 +51,8 @@ def pictures(page) -> int:
 
 def plots(page) -> list[dict]:
     """The figures that can be turned, as the page's script reads them."""
-    found = page.all("figure", **{"class": "turnable"})
-    return [json.loads(figure.all("script")[0].text) for figure in found]
+    figures = page.all("figure", **{"class": "turnable"})
+    return [json.loads(figure.all("script")[0].text) for figure in figures]
 
 
 def test_a_learning_search(learner, write, show, tmp_path, small):

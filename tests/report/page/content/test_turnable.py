@@ -14,9 +14,9 @@ K, R, E = METRICS = ("condition_number", "linear_regions", "kernel_regression")
 
 
 def test_texts_of_marks_are_no_markup_and_lines_are_short(learned):
-    found = learned("evolution").way()
-    found.archs[0] = "<b>&" + "x" * 130
-    text = trajectory_space(found, "C").traces[0]["text"][0]
+    trajectory = learned("evolution").way()
+    trajectory.archs[0] = "<b>&" + "x" * 130
+    text = trajectory_space(trajectory, "C").traces[0]["text"][0]
     assert text.startswith("&lt;b&gt;&amp;" + "x" * 56 + "<br>" + "x" * 60 + "<br>")
 
 
@@ -58,13 +58,13 @@ def spread_over_rounds(folder, strategy: str) -> None:
     config = json.loads((folder / "config.json").read_text()) | {"strategy": strategy}
     (folder / "config.json").write_text(json.dumps(config))
     records = [json.loads(line) for line in (folder / "records.jsonl").read_text().splitlines()]
-    found = []
+    spread = []
     for record in records:
         draw, scores = record["round"], record["scores"]
         estimated = {K: scores[K], E: {"values": [0.5], "flags": ["ok"]}}
-        found.append({**record, "scores": estimated, "round": 2 * draw})
-        found.append({**record, "scores": {R: scores[R]}, "round": 2 * draw + 1})
-    (folder / "records.jsonl").write_text("".join(json.dumps(r) + "\n" for r in found))
+        spread.append({**record, "scores": estimated, "round": 2 * draw})
+        spread.append({**record, "scores": {R: scores[R]}, "round": 2 * draw + 1})
+    (folder / "records.jsonl").write_text("".join(json.dumps(r) + "\n" for r in spread))
 
 
 def test_pruning_by_gradients_has_the_course_of_pruning(makers, show, tmp_path):

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from tenas_jax.train.mixing import Mixed, cutmix, mix, mixed_loss, mixup
+from tenas_jax.train.augmentation import Mixed, cutmix, mix, mixed_loss, mixup
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 COUNT, HEIGHT, WIDTH = 6, 8, 10
@@ -52,9 +52,9 @@ def test_mixup_is_the_weighted_sum_of_images_and_labels(sums):
     mixed, larger = sums
     check_labels(mixed, larger)
     expected = 10 * (mixed.share[:, None] * LABELS + (1 - mixed.share)[:, None] * mixed.others)
-    found = mixed.images
+    images = mixed.images
     np.testing.assert_allclose(
-        found, np.broadcast_to(expected[..., None, None, None], found.shape), atol=1e-4
+        images, np.broadcast_to(expected[..., None, None, None], images.shape), atol=1e-4
     )
 
 
@@ -88,7 +88,7 @@ def test_cutmix_replaces_one_box_and_its_share_is_the_area_left(boxes):
 
 def test_the_side_of_a_box_is_the_root_of_what_is_replaced(monkeypatch):
     """λ = 0.75: half of either side where the box lies inside, 4 x 5 of 8 x 10 pixels."""
-    monkeypatch.setattr("tenas_jax.train.mixing._beta", lambda key, alpha: jnp.float32(0.75))
+    monkeypatch.setattr("tenas_jax.train.augmentation._beta", lambda key, alpha: jnp.float32(0.75))
     shares = drawn(cutmix, 1.0)[0].share
     assert shares.min() == pytest.approx(1 - 20 / 80)
     # A centre in the corner leaves a quarter or more of the box: 2 x 3 pixels.
@@ -96,8 +96,10 @@ def test_the_side_of_a_box_is_the_root_of_what_is_replaced(monkeypatch):
 
 
 def test_mixup_by_hand(monkeypatch):
-    monkeypatch.setattr("tenas_jax.train.mixing._beta", lambda key, alpha: jnp.float32(0.25))
-    monkeypatch.setattr("tenas_jax.train.mixing._partners", lambda key, n: jnp.arange(n)[::-1])
+    monkeypatch.setattr("tenas_jax.train.augmentation._beta", lambda key, alpha: jnp.float32(0.25))
+    monkeypatch.setattr(
+        "tenas_jax.train.augmentation._partners", lambda key, n: jnp.arange(n)[::-1]
+    )
     mixed = mixup(KEYS[0], IMAGES[:2], LABELS[:2], 1.0)
     assert [float(image[0, 0, 0]) for image in mixed.images] == [7.5, 2.5]
     assert mixed.others.tolist() == mixed.larger.tolist() == [1, 0] and mixed.share == 0.25
@@ -113,7 +115,9 @@ def test_a_batch_has_one_way_or_the_other_with_chance_one_half():
 @pytest.mark.parametrize(("alphas", "way"), [((0.4, 0), "mixup"), ((0, 0.7), "cutmix")])
 def test_one_alone_is_that_one(alphas, way, monkeypatch):
     for name in ("mixup", "cutmix"):
-        monkeypatch.setattr(f"tenas_jax.train.mixing.{name}", lambda *args, n=name: (n, args[1:]))
+        monkeypatch.setattr(
+            f"tenas_jax.train.augmentation.{name}", lambda *args, n=name: (n, args[1:])
+        )
     assert mix(KEYS[0], "images", "labels", *alphas) == (way, ("images", "labels", max(alphas)))
 
 

@@ -4,8 +4,8 @@ import sys
 
 import pytest
 
-from experiments.measure import Task
-from experiments.measure.apart import measure_apart
+from experiments.measure.rows import measure_apart
+from experiments.measure.work import Task
 from tenas_jax.errors import UserError
 
 TASK = Task("search", "nas_bench_201", "auto", 16, 1, 32, 1)

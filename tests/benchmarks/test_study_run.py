@@ -8,8 +8,15 @@ import numpy as np
 import pytest
 
 from tenas_jax import spaces
-from tenas_jax.benchmarks.spectra import extreme_spectra, extremes, metric_seconds
-from tenas_jax.benchmarks.study_run import SECONDS, SPECTRA, keep_spectra, scored
+from tenas_jax.benchmarks.study_run import (
+    SECONDS,
+    SPECTRA,
+    extreme_spectra,
+    extremes,
+    keep_spectra,
+    metric_seconds,
+    scored,
+)
 from tenas_jax.data import Images
 from tenas_jax.runs.workdir import Workdir
 from tenas_jax.scoring.evaluator import Evaluator
@@ -42,11 +49,11 @@ def test_the_highest_and_the_lowest():
 def test_spectra_give_the_recorded_condition_numbers(evaluator):
     masks = [SPACE.to_mask(SPACE.parse(arch)) for arch in ARCHS]
     kappas = {ARCHS[i]: s.values["condition_number"][0] for i, _, s, _ in evaluator.score(masks, 0)}
-    found = extreme_spectra(evaluator, ARCHS, np.array([1.0, 2, 3, 4]), 2)
-    assert [each["group"] for each in found] == ["best", "best", "worst", "worst"]
-    assert [each["arch"] for each in found] == [ARCHS[3], ARCHS[2], ARCHS[0], ARCHS[1]]
+    spectra = extreme_spectra(evaluator, ARCHS, np.array([1.0, 2, 3, 4]), 2)
+    assert [each["group"] for each in spectra] == ["best", "best", "worst", "worst"]
+    assert [each["arch"] for each in spectra] == [ARCHS[3], ARCHS[2], ARCHS[0], ARCHS[1]]
     usable = 0
-    for each in found:
+    for each in spectra:
         values = np.array(each["eigenvalues"])
         assert len(values) == 4 and (np.diff(values) <= 0).all()
         if np.isfinite(kappas[each["arch"]]):

@@ -1,4 +1,4 @@
-"""A search by single architectures in words."""
+"""The course of a search in words, and what its picture is given."""
 
 import types
 
@@ -6,17 +6,56 @@ import numpy as np
 import pytest
 
 from tenas_jax import spaces
+from tenas_jax.report.courses import course_rows, pruning_course, trajectory_course
 from tenas_jax.report.page import write_page
 from tenas_jax.report.search_result import COURSES, TITLES, write_result
-from tenas_jax.report.trajectory_course import course_rows, trajectory_course
 from tenas_jax.runs.workdir import Workdir
 from tenas_jax.scoring.presets import protocol
 from tenas_jax.scoring.recorder import recorded
 from tenas_jax.scoring.scores import Score
-from tenas_jax.search import RandomSearch, search, strategy
+from tenas_jax.search import Pruning, RandomSearch, search, strategy
 
 SPACE = spaces.get("nas_bench_201")
 K, R, E = METRICS = ("condition_number", "linear_regions", "kernel_regression")
+
+
+@pytest.fixture
+def drawn(monkeypatch) -> list:
+    """What each picture was given: operations, edges, names of cells."""
+    given = []
+    monkeypatch.setattr(
+        "tenas_jax.report.courses.pruning_figure",
+        lambda operations, edges, *rest, title, cells: given.append((operations, edges, cells)),
+    )
+    monkeypatch.setattr("tenas_jax.report.courses.save_png", lambda figure, path: None)
+    return given
+
+
+def course(space, path, **options) -> list[list[str]]:
+    """The table's rows of a search in which every removal changes as much."""
+    plan = Pruning(space, (K, R), **options)
+    while not plan.done:
+        masks, flags = plan.ask(), {name: ["ok"] for name in (K, R)}
+        values = (np.array([np.nan if plan.round else 4.5]), np.array([9.0 - plan.round]))
+        plan.tell([Score(dict(zip((K, R), values, strict=True)), flags)] * len(masks))
+    table = pruning_course(plan, space, (K, R), path, "t")
+    return [line.split() for line in table.splitlines()[2:]]
+
+
+def test_few_are_named(tmp_path, drawn):
+    rows = course(SPACE, tmp_path / "a.png", per_round=1)
+    assert rows[0][:6] == ["0", "24", "4.5", "9", "1<-0:", "skip_connect,"]
+    assert rows[-1] == ["3", "6", "–", "6", "–"]
+    edges = [(0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3)]
+    assert drawn == [(SPACE.operations, edges, [""])]
+
+
+def test_many_are_counted_and_cells_are_named(tmp_path, drawn):
+    rows = course(spaces.get("darts"), tmp_path / "a.png", per_round=3)
+    assert " ".join(rows[0][4:]) == "84 operations on 28 edges, see the picture"
+    assert " ".join(rows[3][4:]) == "normal 4<-0: max_pool_3x3, normal 4<-1: max_pool_3x3"
+    assert rows[-2][4] == "reduce" and rows[-1][4] == "–"
+    assert drawn[0][2] == ["normal", "reduce"]
 
 
 def lines(text: str) -> list[list[str]]:
@@ -111,14 +150,14 @@ def test_strategies_themselves_have_a_course_and_a_page(name, tmp_path, capsys):
     config = {"space": SPACE.name, "strategy": name, "preset": "reference", "data": "x", "seed": 0}
     with Workdir.open(tmp_path / "run", config) as workdir:
         search(plan, evaluator, workdir)
-        found = write_result(name, plan, evaluator, workdir, None, "reference")
+        result = write_result(name, plan, evaluator, workdir, None, "reference")
     rows = lines(capsys.readouterr().out.split("\n\n")[0])[2:]
     last = rows[-1]
     steps = [] if name == "random" else [last.pop(0)]
     assert not steps or int(steps[0]) == plan.steps
-    assert int(last[0]) == found["architectures_scored"]
+    assert int(last[0]) == result["architectures_scored"]
     shown = [np.nan if value == "–" else float(value) for value in last[1:3]]
-    expected = [np.nan if found[m] is None else found[m] for m in (K, R)]
+    expected = [np.nan if result[m] is None else result[m] for m in (K, R)]
     np.testing.assert_allclose(shown, expected, rtol=1e-4)
     assert (tmp_path / "run" / "search.png").exists()
     write_page([str(tmp_path / "run")], tmp_path / "page.html")

@@ -11,7 +11,7 @@ from tenas_jax.errors import UserError
 from tenas_jax.runs.workdir import Workdir
 from tenas_jax.train import Card
 from tenas_jax.train.checkpoints import FOLDER, Checkpoints
-from tenas_jax.train.predict import Predictor, fit
+from tenas_jax.train.evaluate import Predictor, fit
 from tenas_jax.train.step import initial_weights
 
 pytestmark = pytest.mark.usefixtures("one_stage", "quick_compilation")
@@ -68,10 +68,10 @@ def test_probabilities_are_those_of_the_network(card, train_images, tmp_path, dt
     module = card.module(dtype)
     weights = initial_weights(module, card, jax.random.key(0))
     logits, _ = module.apply(weights, train_images.normalised()[:3], train=False)
-    found = predictor.probabilities(train_images.images[:3])
+    shares = predictor.probabilities(train_images.images[:3])
     tolerance = 1e-5 if dtype == "float32" else 0.01
-    np.testing.assert_allclose(found, jax.nn.softmax(logits), rtol=tolerance, atol=1e-6)
-    assert found.std(0).max() > 1e-4, "images differ"
+    np.testing.assert_allclose(shares, jax.nn.softmax(logits), rtol=tolerance, atol=1e-6)
+    assert shares.std(0).max() > 1e-4, "images differ"
 
 
 def test_a_network_with_an_auxiliary_head(make_images, tmp_path):

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from tenas_jax import data
-from tenas_jax.data import folders
+from tenas_jax.data.files import _empty, _in_rounds
 from tenas_jax.errors import UserError
 
 
@@ -44,12 +44,12 @@ def test_what_is_read(tmp_path):
     (tmp_path / "cat" / "notes.txt").write_text("no image")
     (tmp_path / "cat" / "._b.JPEG").write_text("no image either")
     shades(tmp_path, **{".hidden": {"a.png": 0}})
-    found = data.load(str(tmp_path))
-    assert found.images.shape == (3, 4, 6, 3) and found.images.dtype == np.uint8
-    assert found.label_names == ("ant", "cat") and found.classes == 2
-    assert found.labels.dtype == np.int64 and found.labels.tolist() == [0, 1, 1]
-    assert seen(found) == [30, 10, 20]
-    assert found.name == str(tmp_path)
+    loaded = data.load(str(tmp_path))
+    assert loaded.images.shape == (3, 4, 6, 3) and loaded.images.dtype == np.uint8
+    assert loaded.label_names == ("ant", "cat") and loaded.classes == 2
+    assert loaded.labels.dtype == np.int64 and loaded.labels.tolist() == [0, 1, 1]
+    assert seen(loaded) == [30, 10, 20]
+    assert loaded.name == str(tmp_path)
 
 
 def test_links_are_followed_and_what_is_no_file_is_passed_over(tmp_path):
@@ -67,19 +67,19 @@ def test_links_are_followed_and_what_is_no_file_is_passed_over(tmp_path):
 
 def test_images_come_in_rounds_over_the_classes(tmp_path):
     numbered(tmp_path, {"a": 1, "b": 3, "c": 2})
-    found = data.load(tmp_path)
+    loaded = data.load(tmp_path)
     # Classes 0, 2, 1 in each round, as far as they go.
-    assert seen(found) == [0, 20, 10, 21, 11, 12]
-    assert found.labels.tolist() == [0, 2, 1, 2, 1, 1]
+    assert seen(loaded) == [0, 20, 10, 21, 11, 12]
+    assert loaded.labels.tolist() == [0, 2, 1, 2, 1, 1]
     for limit in range(1, 8):
         some = data.load(tmp_path, limit=limit)
-        np.testing.assert_array_equal(some.images, found.images[:limit])
+        np.testing.assert_array_equal(some.images, loaded.images[:limit])
         assert some.label_names == ("a", "b", "c") and some.classes == 3
 
 
 @pytest.mark.parametrize("classes", [1, 2, 7, 1000])
 def test_any_beginning_of_a_round_is_spread_over_the_classes(classes):
-    order = [label for label, _ in folders._in_rounds([["only.png"]] * classes)]
+    order = [label for label, _ in _in_rounds([["only.png"]] * classes)]
     assert sorted(order) == list(range(classes))
     for count in (1, 2, 5, 24, 100, 500):
         chosen = np.sort(order[:count])
@@ -128,8 +128,8 @@ def test_images_of_several_shapes_need_a_size(tmp_path):
     words = r"differ in shape \(such as \(4, 6, 3\) and \(200, 300, 3\)\): give a size"
     with pytest.raises(UserError, match=words):
         data.load(tmp_path)
-    found = data.load(tmp_path, size=2)
-    assert found.images.shape == (2, 2, 2, 3) and seen(found) == [0, 50]
+    loaded = data.load(tmp_path, size=2)
+    assert loaded.images.shape == (2, 2, 2, 3) and seen(loaded) == [0, 50]
 
 
 def test_only_what_is_asked_for_is_read(tmp_path):
@@ -171,7 +171,7 @@ def test_more_than_memory_holds_is_said(tmp_path, monkeypatch):
     numbered(tmp_path, {"a": 2})
     monkeypatch.setattr(np, "empty", none_left)
     with pytest.raises(UserError, match="need 12 GiB: give a limit or a smaller size"):
-        folders._space(tmp_path, (2**20, 64, 64, 3))
+        _empty(tmp_path, (2**20, 64, 64, 3))
 
 
 def test_paths_and_names(tmp_path, monkeypatch):

@@ -21,10 +21,10 @@ def save(tmp_path):
 
 def test_plain(save):
     path = save(images=PIXELS, labels=[0, 1, 2, 0, 1, 2], label_names=["a", "b", "c"])
-    found = data.load(path)
-    np.testing.assert_array_equal(found.images, PIXELS)
-    assert found.labels.tolist() == [0, 1, 2, 0, 1, 2] and found.label_names == ("a", "b", "c")
-    assert found.name == str(path) and found.classes == 3
+    loaded = data.load(path)
+    np.testing.assert_array_equal(loaded.images, PIXELS)
+    assert loaded.labels.tolist() == [0, 1, 2, 0, 1, 2] and loaded.label_names == ("a", "b", "c")
+    assert loaded.name == str(path) and loaded.classes == 3
     assert len(data.load(str(path), limit=2)) == 2
 
 
@@ -45,9 +45,9 @@ def test_splits_agree_on_the_classes(save):
 
 def test_resized(save):
     path = save(images=np.full((2, 4, 6, 1), 9, np.uint8), labels=[0, 0])
-    found = data.load(path, size=3)
-    assert found.images.dtype == np.uint8
-    np.testing.assert_array_equal(found.images, np.full((2, 3, 3, 1), 9))
+    loaded = data.load(path, size=3)
+    assert loaded.images.dtype == np.uint8
+    np.testing.assert_array_equal(loaded.images, np.full((2, 3, 3, 1), 9))
     floats = data.load(save(images=PIXELS / 255, labels=[0] * 6), size=8)
     assert floats.images.shape == (6, 8, 8, 3) and floats.images.dtype == np.float32
 
