@@ -100,10 +100,8 @@ def test_two_processes_killed_and_resumed_give_the_result_of_one(start_both, pla
     assert all(after[key] == before[key] for key in before)
     for key, record in wanted.items():
         for name, score in record["scores"].items():
-            got, values = (
-                np.array(s["values"], float) for s in (after[key]["scores"][name], score)
-            )
-            np.testing.assert_allclose(got, values, rtol=1e-5)
+            values = np.array(after[key]["scores"][name]["values"], float)
+            np.testing.assert_allclose(values, np.array(score["values"], float), rtol=1e-5)
     texts = [(folder / "checkpoint.json").read_text() for folder in (place / "both", alone)]
     assert json.loads(texts[0])["state"] == json.loads(texts[1])["state"]
     lines = [(folder / "rounds.jsonl").read_text() for folder in (place / "both", alone)]
