@@ -12,7 +12,7 @@ import jax
 
 
 def environment() -> dict:
-    """What this process runs on: versions, devices, commit and the time."""
+    """Says what this process runs on: versions, devices, commit and the time."""
     device = jax.local_devices()[0]
     packages = ("jax", "jaxlib", "flax", "numpy", "neural-tangents")
     return {
@@ -37,7 +37,7 @@ def _version(package: str) -> str | None:
 
 
 def git_state(folder: pathlib.Path) -> dict:
-    """The commit `folder` is at and whether tracked files differ from it, None where unknown."""
+    """Reads the commit `folder` is at, and whether tracked files differ; None where unknown."""
     # Variables such as GIT_DIR, set inside a git hook, would point to another checkout.
     variables = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")}
 

@@ -16,7 +16,7 @@ from tenas_jax.errors import UserError, user_error
 
 
 def atomic_write_bytes(path: str | os.PathLike, write_fn: Callable[[BinaryIO], object]) -> None:
-    """Let `write_fn(file)` write the file `path`, which changes wholly or not at all.
+    """Lets `write_fn(file)` write the file `path`, which changes wholly or not at all.
 
     Raises:
         UserError: the file cannot be written.
@@ -38,7 +38,7 @@ def atomic_write_bytes(path: str | os.PathLike, write_fn: Callable[[BinaryIO], o
 
 
 def atomic_write_text(path: str | os.PathLike, text: str) -> None:
-    """Write `text` as UTF-8 to the file `path`, which changes wholly or not at all.
+    """Writes `text` as UTF-8 to the file `path`, which changes wholly or not at all.
 
     Raises:
         UserError: the file cannot be written.
@@ -47,7 +47,7 @@ def atomic_write_text(path: str | os.PathLike, text: str) -> None:
 
 
 def make_writable(path: str | os.PathLike) -> None:
-    """Make the folder of a file that is written later, and find out now whether it can be.
+    """Makes the folder of a file that is written later, and finds out now whether it can be.
 
     Raises:
         UserError: it is a folder, or no file can be made there.
@@ -62,12 +62,12 @@ def make_writable(path: str | os.PathLike) -> None:
 
 
 def is_temporary(name: str, target: str) -> bool:
-    """Whether `name` is what an atomic write of the file `target` leaves when it is killed."""
+    """Tells whether `name` is what an atomic write of `target` leaves when it is killed."""
     return name.startswith(f".{target}.") and name.endswith(".tmp")
 
 
 def sync_folder(path: pathlib.Path) -> None:
-    """Make a new name in the folder last, where the file system can."""
+    """Makes a new name in the folder last, where the file system can."""
     with contextlib.suppress(OSError):
         descriptor = os.open(path, os.O_RDONLY)
         try:
@@ -77,7 +77,7 @@ def sync_folder(path: pathlib.Path) -> None:
 
 
 def read_bytes(path: pathlib.Path) -> bytes | None:
-    """What the file holds, None where there is no such file.
+    """Reads what the file holds, None where there is no such file.
 
     Raises:
         UserError: it cannot be read.
@@ -90,7 +90,7 @@ def read_bytes(path: pathlib.Path) -> bytes | None:
 
 
 def lock_file(path: pathlib.Path, owner: str) -> int:
-    """An open descriptor that holds the lock `path`; the system frees it when the process dies.
+    """Opens a descriptor that holds the lock `path`, which is freed when the process dies.
 
     Raises:
         UserError: another process holds it (the message says that `owner` is in use), or the file

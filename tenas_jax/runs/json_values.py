@@ -16,7 +16,7 @@ _ABSENT = object()
 
 
 def plain(value: object, where: str = "") -> object:
-    """`value` with arrays as lists, NumPy and JAX scalars as numbers, paths as strings.
+    """Gives `value` with arrays as lists, NumPy and JAX scalars as numbers, paths as strings.
 
     Raises:
         TypeError: for anything JSON has no form for, naming where it lies.
@@ -47,7 +47,7 @@ def plain(value: object, where: str = "") -> object:
 
 
 def finite(value: object) -> object:
-    """A plain value with None for each NaN and infinity, which strict JSON has no form for."""
+    """Puts None for each NaN and infinity, which strict JSON has no form for, in a plain value."""
     if isinstance(value, dict):
         return {k: finite(v) for k, v in value.items()}
     if isinstance(value, list):
@@ -56,7 +56,7 @@ def finite(value: object) -> object:
 
 
 def differences(old: object, new: object, ignore: tuple[str, ...], name: str = "") -> Iterator[str]:
-    """One phrase for each field in which two plain values differ.
+    """Yields one phrase for each field in which two plain values differ.
 
     A field that is missing is the same as one that is null: configs get new fields, and null is
     what asks for nothing.
@@ -91,7 +91,7 @@ def _show(value: object) -> str:
 
 
 def read_object(path: pathlib.Path) -> dict | None:
-    """The JSON object that the file holds, None where there is no such file.
+    """Reads the JSON object that the file holds, None where there is no such file.
 
     Raises:
         UserError: the file holds something else, or cannot be read.

@@ -14,7 +14,7 @@ from tenas_jax.runs.json_values import differences, plain
 
 
 def from_first(value: Any) -> Any:
-    """Process 0's value in every process.
+    """Gives process 0's value to every process.
 
     Process 0 alone writes a run's records, perhaps on a disk that the others do not see; read
     there and handed on, they are the same for all, so that all go the same way.
@@ -49,6 +49,6 @@ def check_agreement(config: Mapping, images: np.ndarray, ignore: tuple[str, ...]
         return
     crc = zlib.crc32(np.ascontiguousarray(images))
     mine = plain({**config, "images": f"{len(images)} images, checksum {crc:08x}"})
-    found = list(differences(from_first(mine), mine, ignore))
-    if found:
-        raise UserError(f"process 0 was started for something else: {'; '.join(found)}")
+    differing = list(differences(from_first(mine), mine, ignore))
+    if differing:
+        raise UserError(f"process 0 was started for something else: {'; '.join(differing)}")

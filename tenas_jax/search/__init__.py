@@ -21,7 +21,7 @@ from tenas_jax.spaces import Space
 
 
 def _pruner(kind: type[Pruning]) -> Callable[..., Pruning]:
-    """The builder of a strategy that prunes."""
+    """Makes the builder of a strategy that prunes."""
 
     def build(
         space: Space,
@@ -55,7 +55,7 @@ def _random(
 
 
 def _learner(kind: type[Learner]) -> Callable[..., Learner]:
-    """The builder of a strategy that takes the options of its constructor."""
+    """Makes the builder of a strategy that takes the options of its constructor."""
 
     def build(space: Space, protocol: Protocol, seed: int, **options: Any) -> Learner:
         return kind(space, protocol.metrics, seed, **options)
@@ -85,7 +85,7 @@ STRATEGIES: dict[str, Callable[..., Strategy]] = {
 
 
 def options_of(name: str) -> list[str]:
-    """The names of a strategy's own options; `budget` is no such option.
+    """Lists the names of a strategy's own options; `budget` is no such option.
 
     Raises:
         UserError: an unknown strategy.
@@ -104,7 +104,7 @@ def strategy(
     budget: Budget | None = None,
     **options,
 ) -> Strategy:
-    """A fresh strategy by name.
+    """Makes a fresh strategy by name.
 
     Args:
         name: in `STRATEGIES`.

@@ -60,11 +60,11 @@ class Budget:
 
     @property
     def measures(self) -> bool:
-        """Whether times are limited, so that `admits` compiles and runs networks."""
+        """Tells whether times are limited, so that `admits` compiles and runs networks."""
         return "milliseconds" in self.limits
 
     def admits(self, mask: np.ndarray) -> bool:
-        """Whether a mask uint8 [cells, edges, operations] holds an architecture within the budget.
+        """Tells whether a mask uint8 [cells, edges, operations] holds an arch within the budget.
 
         An architecture is within it if it costs no more than allowed. Of a supernet, counted costs
         are decided exactly, all limits together. Its time is that of its leanest architecture: of
@@ -123,7 +123,7 @@ class Budget:
         return cost_table(self.space)
 
     def _leanest(self, mask: np.ndarray) -> np.ndarray | None:
-        """The leanest architecture of a mask, see `admits`; None where none keeps the limits."""
+        """Finds the leanest architecture of a mask, see `admits`; None where none is within."""
         if not self._counted and self.space.is_single(mask):
             return self.space.from_mask(mask)  # there is no need to count anything
         costs, archs = cheapest(self.space, self._table, mask)
@@ -135,7 +135,7 @@ class Budget:
         return archs[within[costs[within, NAMES.index("multiply_adds")].argmin()]]
 
     def _none_at_once(self, costs: np.ndarray, archs: np.ndarray) -> UserError:
-        """The error where each counted limit is met by some architecture, but both by none."""
+        """Makes the error where some meet each counted limit, but none meets both."""
         first, second = NAMES
         within = np.flatnonzero(costs[:, 0] <= self.limits[first])
         least = within[costs[within, 1].argmin()]

@@ -24,7 +24,7 @@ POPULATION, TOURNAMENT, STEPS = 256, 64, 1000
 
 
 class Evolution(Learner):
-    """Searches so; see `Strategy` and `Learner`."""
+    """Evolves a population; see `Strategy` and `Learner`."""
 
     def __init__(
         self,

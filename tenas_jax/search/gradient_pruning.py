@@ -35,7 +35,7 @@ from tenas_jax.spaces import Space
 
 
 class GradientPruning(Pruning):
-    """Searches so; see `Strategy` for its methods, and `Pruning` for its attributes.
+    """Prunes by derivatives; see `Strategy` for its methods, and `Pruning` for its attributes.
 
     A round of pruning takes two rounds of asking where some metrics have no derivative: one for the
     supernet with its gradients, and one for these metrics of all removals, in the same draw.

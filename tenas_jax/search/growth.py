@@ -30,7 +30,7 @@ RATIOS = (0.05, 0.1, 0.15, 0.2)
 
 
 class Growth:
-    """Grows so; see `Strategy` for its methods.
+    """Grows a network step by step; see `Strategy` for its methods.
 
     Attributes:
         sizes: of the network so far, as it is scored.

@@ -67,6 +67,10 @@ class SizesEvaluator:
         """Spent running so far."""
         return float(self._spent[1] + self._evaluator.run_seconds)
 
+    def key(self, mask: np.ndarray) -> str:
+        """Says what two masks share if their scores are."""
+        return self._evaluator.key(mask)
+
     def score(
         self, masks: Sequence[np.ndarray], draw: int, known: dict[str, Score] | None = None,
         **options: Any,

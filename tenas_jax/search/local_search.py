@@ -20,7 +20,7 @@ STEPS = 500
 
 
 class LocalSearch(Learner):
-    """Searches so; see `Strategy` and `Learner`."""
+    """Climbs from neighbour to neighbour; see `Strategy` and `Learner`."""
 
     def __init__(
         self,

@@ -29,7 +29,7 @@ POPULATION, STEPS = 64, 500
 
 
 class Nsga2(Learner):
-    """Searches so; see `Strategy` and `Learner`.
+    """Spreads a population along a front; see `Strategy` and `Learner`.
 
     A round's entry also says the length of the `front`, and the `costs` of the forms that are new.
     """
@@ -157,7 +157,7 @@ class Nsga2(Learner):
 
     @functools.cached_property
     def _table(self) -> Table:
-        """Holds what each operation costs."""
+        """Counts what each operation costs, from a few networks, which takes seconds."""
         return cost_table(self.space)
 
     def _answer(self) -> int:

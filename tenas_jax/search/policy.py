@@ -20,12 +20,12 @@ COLLAPSED = 1e-3  # nats: mean entropy of an edge below which nothing new is dra
 
 
 def initial_logits(space: Space, rng: np.random.Generator) -> np.ndarray:
-    """Logits float32 [cells, edges, operations], 1e-3 times standard normal numbers."""
+    """Draws logits float32 [cells, edges, operations], 1e-3 times standard normal numbers."""
     return (1e-3 * rng.standard_normal(space.mask_shape)).astype(np.float32)
 
 
 def probabilities(space: Space, logits: np.ndarray) -> np.ndarray:
-    """p of each operation on each edge, float64 [cells, edges, operations].
+    """Returns p of each operation on each edge, float64 [cells, edges, operations].
 
     Raises:
         UserError: a logit is not finite.
@@ -38,7 +38,7 @@ def probabilities(space: Space, logits: np.ndarray) -> np.ndarray:
 
 
 def sample(space: Space, logits: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """An architecture int8 [cells, edges]; `rng` advances."""
+    """Draws an architecture int8 [cells, edges]; `rng` advances."""
     cumulated = probabilities(space, logits).cumsum(-1)
     draws = rng.random(cumulated.shape[:2])[..., None] * cumulated[..., -1:]
     arch = (draws >= cumulated).sum(-1).astype(np.int8)
@@ -46,7 +46,7 @@ def sample(space: Space, logits: np.ndarray, rng: np.random.Generator) -> np.nda
 
 
 def gradient(space: Space, logits: np.ndarray, arch: np.ndarray) -> np.ndarray:
-    """∂ Σ log p(operation) / ∂ logits over the chosen edges: one-hot less p, zero on the others."""
+    """Returns ∂ Σ log p(operation) / ∂ logits: one-hot less p, zero on edges not chosen."""
     hot = np.eye(logits.shape[-1])[arch]
     rows = hot - probabilities(space, logits)
     if space.inputs_per_node:
@@ -55,20 +55,20 @@ def gradient(space: Space, logits: np.ndarray, arch: np.ndarray) -> np.ndarray:
 
 
 def entropy(space: Space, logits: np.ndarray) -> float:
-    """The mean entropy of an edge's operations, in nats."""
+    """Returns the mean entropy of an edge's operations, in nats."""
     p = probabilities(space, logits)
     return float(-(p * np.log(np.where(p > 0, p, 1))).sum(-1).mean())
 
 
 def _drawable(space: Space, logits: np.ndarray) -> np.ndarray:
-    """The logits, with what an edge may not have out of reach."""
+    """Gives the logits, with what an edge may not have out of reach."""
     return np.where(space.options, logits, -np.inf)
 
 
 def _choose_edges(
     space: Space, logits: np.ndarray, arch: np.ndarray, rng: np.random.Generator
 ) -> np.ndarray:
-    """The architecture with `none` on the edges that are not chosen."""
+    """Puts `none` on the edges of an architecture that are not chosen."""
     none = space.operations.index("none")
     chosen = np.full_like(arch, none)
     nodes = sorted({node for node, _ in space.edges})

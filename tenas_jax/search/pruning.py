@@ -48,7 +48,7 @@ Removal = tuple[int, int, int]  # cell, edge, operation
 
 
 class Pruning:
-    """Searches so; see `Strategy` for its methods.
+    """Prunes a supernet round by round; see `Strategy` for its methods.
 
     Attributes:
         round: the current round, from 0.

@@ -27,7 +27,7 @@ PATIENCE = 1000  # draws in vain, in a row, after which there are hardly others
 
 
 class RandomSearch:
-    """Searches so; see `Strategy` for its methods."""
+    """Scores random architectures; see `Strategy` for its methods."""
 
     def __init__(
         self,

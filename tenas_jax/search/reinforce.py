@@ -110,7 +110,7 @@ REWARDS: dict[str, Callable] = {"change": Change, "rank": Rank}
 
 
 class Reinforce(Learner):
-    """Searches so; see `Strategy` and `Learner`.
+    """Follows the gradient of a policy; see `Strategy` and `Learner`.
 
     Attributes:
         logits: of the policy, float32 [cells, edges, operations].
@@ -187,7 +187,7 @@ class Reinforce(Learner):
         self._told = {"reward": float(np.mean(rewards)), "entropy": entropy}
 
     def _means(self, index: int) -> dict[str, float]:
-        """The metrics of a form that was scored."""
+        """Gives the metrics of a form that was scored."""
         return {name: column[index] for name, column in self.scored.values.items()}
 
     def _ended(self) -> bool:

@@ -20,7 +20,7 @@ TIMED = {"batch": 1, "size": None}  # of the network that is timed: field -> def
 
 
 def checked(config: Mapping[str, Any]) -> dict[str, Any]:
-    """A config that has all of `TASK`; but `budget` only where something is limited.
+    """Returns a config that has all of `TASK`; but `budget` only where something is limited.
 
     So the config of a search without a budget is that of runs from before there were budgets.
 
@@ -45,7 +45,7 @@ def checked(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def budget_of(config: Mapping[str, Any], space: Space, workdir: str | os.PathLike) -> Budget | None:
-    """The budget of a config that `checked` gave; None where it has none.
+    """Makes the budget of a config that `checked` gave; None where it has none.
 
     Times that the workdir holds are read; they are written once `Budget.keep` is called.
 

@@ -8,7 +8,7 @@ line of standard output its answer:
 
     {"module": NAME, "arguments": [...], "out": FILE, "err": FILE, "small": BOOL, "records": COUNT}
         the process id of what `python -m NAME ARGUMENTS` does, from parsing its arguments to its
-        exit. With small networks it compiles in half the time; at COUNT records it is killed.
+        exit. With small networks it compiles in half the time; it is killed behind COUNT records.
     {"wait": PID, "seconds": LIMIT}
         its exit status, negative for a signal; where it still runs after so long, it is killed, and
         the answer is null.
@@ -57,15 +57,15 @@ def become(request: dict) -> None:
 
 
 def die_after(count: int) -> None:
-    """Has this process killed when it has recorded, or left to another to record, so many."""
-    append, left = Workdir.append, iter(range(count - 1))
+    """Has this process killed before it records, or leaves to another to record, one too many."""
+    append, left = Workdir.append, iter(range(count))
 
-    def append_and_die(self, record):
-        append(self, record)
+    def append_or_die(self, record):
         if next(left, None) is None:
             os.kill(os.getpid(), signal.SIGKILL)
+        append(self, record)
 
-    Workdir.append = append_and_die
+    Workdir.append = append_or_die
 
 
 def wait(pid: int, seconds: float) -> int | None:

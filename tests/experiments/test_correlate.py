@@ -81,13 +81,16 @@ def test_what_is_said_is_of_the_records(commands, tiny, place, published, quick_
     settings = protocol("reference", batch_size=4, repeats=2, metrics=("linear_regions",))
     evaluator = Evaluator(SPACE, data.load(str(tiny)), settings, seed=3)
     [(_, _, score, _)] = evaluator.score([SPACE.to_mask(SPACE.parse(archs[0]))], draw=0)
-    assert records[0]["linear_regions"] == score.values["linear_regions"].tolist()
+    found = {
+        name: [record["scores"][name]["values"] for record in records]
+        for name in ("condition_number", "linear_regions")
+    }
+    assert found["linear_regions"][0] == score.values["linear_regions"].tolist()
     table = Table.load(published, SPACE)
-    kappas = [[np.nan if v is None else v for v in r["condition_number"]] for r in records]
-    means = np.mean(kappas, 1)
+    means = np.mean(np.array(found["condition_number"], float), 1)
     badness = {
         "condition_number": rankdata(np.where(np.isnan(means), np.inf, means)),
-        "linear_regions": rankdata([-np.mean(r["linear_regions"]) for r in records]),
+        "linear_regions": rankdata(-np.mean(found["linear_regions"], 1)),
     }
     badness["average_rank_sum"] = sum(badness.values())
     for column in ("one", "two"):

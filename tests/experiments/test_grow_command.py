@@ -49,11 +49,12 @@ def grow(commands, tiny, place):
 
 
 def outcome(folder):
-    """The checkpoint and the records of a run, without its times."""
+    """The checkpoint, the records of a run without its times, and the rounds to the byte."""
     records = [json.loads(line) for line in (folder / "records.jsonl").read_text().splitlines()]
     for record in records:
         record.pop("seconds")
-    return json.loads((folder / "checkpoint.json").read_text()), records
+    checkpoint = json.loads((folder / "checkpoint.json").read_text())
+    return checkpoint, records, (folder / "rounds.jsonl").read_bytes()
 
 
 def resumes(run, whole, killed, dies_after):

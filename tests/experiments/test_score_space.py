@@ -60,6 +60,7 @@ def whole(run, place) -> Path:
     """The table of an uninterrupted run in one process."""
     result = run("whole")
     assert result.returncode == 0, result.stderr
+    assert "scoring: 100%" in result.stderr and "round" not in result.stderr
     assert f"{COUNT} architectures are in" in result.stdout
     return place / "whole.csv"
 
@@ -124,9 +125,9 @@ def test_the_events_of_a_part_go_on(resumed, place, whole):
     records = map(json.loads, (part / "records.jsonl").read_text().splitlines())
     for (_, tags), record in zip(starts[0] + starts[1], records, strict=True):
         values = {"score/seconds": record["seconds"]}
-        for name in ("condition_number", "linear_regions"):
-            if record[name] != [None]:  # there is one repeat
-                values[f"score/{name}"] = record[name][0]
+        for name, score in record["scores"].items():
+            if score["values"] != [None]:  # there is one repeat
+                values[f"score/{name}"] = score["values"][0]
         assert tags == pytest.approx(values, rel=1e-6)
     assert not (place / "whole" / "process-0-of-1" / "tensorboard").exists()
 

@@ -46,15 +46,16 @@ def search(commands, arguments):
     return search
 
 
-def outcome(folder: Path) -> tuple[dict, dict]:
-    """The checkpoint and the scores of a run, without its times."""
+def outcome(folder: Path) -> tuple[dict, dict, bytes]:
+    """The checkpoint, the scores of a run without its times, and the rounds to the byte."""
     lines = (folder / "records.jsonl").read_text().splitlines()
     scores = {}
     for record in map(json.loads, lines):
         record.pop("seconds")
         scores[record["round"], record["key"]] = record
     assert len(scores) == len(lines), "a candidate was scored twice"
-    return json.loads((folder / "checkpoint.json").read_text()), scores
+    checkpoint = json.loads((folder / "checkpoint.json").read_text())
+    return checkpoint, scores, (folder / "rounds.jsonl").read_bytes()
 
 
 @pytest.fixture(scope="module")
@@ -71,10 +72,10 @@ def test_a_search_ends_with_result_table_and_picture(place, whole):
     assert "compile" in whole.stdout and "preset reference" in whole.stdout
     for picture in ("search.png", "path.png"):
         assert (place / "whole" / picture).read_bytes().startswith(b"\x89PNG")
-    checkpoint, scores = outcome(place / "whole")
-    assert len(scores) == 25 + 19 + 13 + 1
+    checkpoint, scores, rounds = outcome(place / "whole")
+    assert len(scores) == 25 + 19 + 13 + 1 and rounds.count(b"\n") == 4
     assert all(record["engine"] == "jacobian" for record in scores.values())
-    assert checkpoint["done"]
+    assert checkpoint["done"] and len(json.dumps(checkpoint)) < 500
     config = json.loads((place / "whole" / "config.json").read_text())
     assert config["batch_size"] == 4
 
@@ -84,7 +85,7 @@ def test_by_the_very_command(python, arguments, place):
     done = python("-m", "experiments.search", *arguments("very", REGIONS))
     assert done.returncode == 0, done.stderr
     assert json.loads((place / "very" / "result.json").read_text())["arch"] in done.stdout
-    checkpoint, scores = outcome(place / "very")
+    checkpoint, scores, _ = outcome(place / "very")
     assert len(scores) == 25 + 19 + 13 + 1 and checkpoint["done"]
 
 
@@ -129,9 +130,9 @@ def test_its_events_are_the_records_and_the_rounds_and_go_on(resumed):
             "round": record["round"],
             "seconds": record["seconds"],
             **{
-                name: record[name][0]  # there is one repeat
-                for name in ("condition_number", "linear_regions")
-                if record[name] != [None]
+                name: score["values"][0]  # there is one repeat
+                for name, score in record["scores"].items()
+                if score["values"] != [None]
             },
         }
         for record in map(json.loads, lines)
@@ -145,8 +146,8 @@ def test_its_events_are_the_records_and_the_rounds_and_go_on(resumed):
         assert values == pytest.approx(record, rel=1e-6)
     rounds = [scalars(path, "round/") for path in starts]
     assert [[step for step, _ in events] for events in rounds] == [[0], [1, 2, 3]]
-    history = json.loads((resumed / "checkpoint.json").read_text())["history"]
-    for (_, values), entry in zip(rounds[0] + rounds[1], history, strict=True):
+    told = map(json.loads, (resumed / "rounds.jsonl").read_text().splitlines())
+    for (_, values), entry in zip(rounds[0] + rounds[1], told, strict=True):
         names = ("condition_number", "linear_regions")
         supernet = {name: entry[name] for name in names if entry[name] is not None}
         assert values == pytest.approx(supernet, rel=1e-6)
@@ -201,6 +202,30 @@ def test_a_workdir_of_another_config_is_refused(search, whole):
     assert "seed" in mistake and "preset" in mistake
 
 
+def test_a_workdir_of_the_first_format_is_refused_by_every_command(
+    commands, search, arguments, place, whole
+):
+    shutil.copytree(place / "whole", place / "old")
+    stored = place / "old" / "environment.json"
+    environment = json.loads(stored.read_text())
+    assert environment.pop("format") == 2
+    stored.write_text(json.dumps(environment))
+    old = place / "old"
+    train = ["--config=configs/train_photos.py", f"--workdir={place / 'new'}"]
+    grow = ["--config=configs/grow_asvit_cifar10.py", f"--workdir={place / 'new'}"]
+    for command, flags in (
+        ("search", arguments("old")),
+        ("report", [f"--workdir={old}"]),
+        ("gradient_agreement", [f"--workdir={old}"]),
+        ("train", [*train, f"--from_search={old}"]),
+        ("grow", [*grow, f"--from_search={old}"]),
+        ("predict", [f"--workdir={old}", "--image=x.png"]),
+    ):
+        mistake = commands.run(command, *flags).mistake
+        assert "old is of format 1, which tenas_jax 0.1.0 reads" in mistake, command
+    assert not (place / "new").exists() and not (old / "report.html").exists()
+
+
 def test_published_accuracies_are_shown(search, place, whole):
     arch = json.loads((place / "whole" / "result.json").read_text())["arch"]
     table = place / "table.csv"
@@ -216,9 +241,9 @@ def test_seed_and_data_options_change_the_scores(search, place, whole, change):
     other = search(name, REGIONS, f"--config.{change}", dies_after=25)
     assert other.returncode == -signal.SIGKILL, other.stderr
     lines = (place / name / "records.jsonl").read_text().splitlines()
-    changed = {record["key"]: record["linear_regions"] for record in map(json.loads, lines)}
-    _, scores = outcome(place / "whole")
-    same = {key: s["linear_regions"] for (round_, key), s in scores.items() if round_ == 0}
+    changed = {r["key"]: r["scores"]["linear_regions"] for r in map(json.loads, lines)}
+    _, scores, _ = outcome(place / "whole")
+    same = {k: r["scores"]["linear_regions"] for (n, k), r in scores.items() if n == 0}
     assert len(same) == 25 and same.keys() == changed.keys()
     assert same != changed
 

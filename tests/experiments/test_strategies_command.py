@@ -50,12 +50,13 @@ def search(commands, tiny, place):
 
 
 def outcome(folder: Path):
-    """The checkpoint and the records of a run, without its times."""
+    """The checkpoint, the records of a run without its times, and the rounds to the byte."""
     records = [json.loads(line) for line in (folder / "records.jsonl").read_text().splitlines()]
     for record in records:
         record.pop("seconds")
-    state = json.loads((folder / "checkpoint.json").read_text())
-    return state, sorted(records, key=lambda r: (r["round"], r["key"]))
+    rounds = folder / "rounds.jsonl"
+    checkpoint = json.loads((folder / "checkpoint.json").read_text())
+    return checkpoint, records, rounds.read_bytes() if rounds.exists() else b""
 
 
 def test_every_strategy_is_tested():
@@ -70,8 +71,9 @@ def test_to_its_end_and_killed_and_resumed(search, place, strategy):
     assert whole.returncode == 0, whole.stderr
     folder = place / f"{strategy}_whole"
     found = json.loads((folder / "result.json").read_text())
-    state, records = outcome(folder)
-    assert state["done"] and found["arch"] in whole.stdout
+    checkpoint, records, rounds = outcome(folder)
+    assert checkpoint["done"] and found["arch"] in whole.stdout
+    assert checkpoint["records"] == len(records) and checkpoint["rounds"] == rounds.count(b"\n")
     SPACE.parse(found["arch"])
     assert found["architectures_scored"] == len(records)
     assert all(found[name] is not None for name in METRICS)
@@ -82,7 +84,7 @@ def test_to_its_end_and_killed_and_resumed(search, place, strategy):
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     again = search(strategy, f"{strategy}_killed")
     assert again.returncode == 0, again.stderr
-    assert outcome(place / f"{strategy}_killed") == (state, records)
+    assert outcome(place / f"{strategy}_killed") == (checkpoint, records, rounds)
 
 
 @pytest.mark.parametrize(
@@ -123,7 +125,7 @@ def test_nothing_over_budget_is_scored(search, place, strategy):
     found = json.loads((folder / "result.json").read_text())["arch"]
     names = [found]
     for line in (folder / "records.jsonl").read_text().splitlines():
-        mask = json.loads(line)["mask"]
+        mask = json.loads(line)["encoding"]
         if SPACE.is_single(mask):
             names.append(SPACE.to_string(SPACE.from_mask(mask)))
     assert max(costs(SPACE, names)["parameters"]) <= BUDGET

@@ -39,6 +39,7 @@ def test_scores_do_not_depend_on_what_else_is_scored():
     masks = [SPACE.to_mask(sizes) for sizes in asked]
     together = {key: found for _, key, found, _ in evaluator.score(masks, 0)}
     assert list(together) == [SPACE.describe(mask) for mask in masks]
+    assert list(together) == [evaluator.key(mask) for mask in masks]
     alone = next(iter(evaluator.score(masks[2:], 0)))[2]
     for name in protocol.metrics:
         assert together[SPACE.describe(masks[2])].values[name] == alone.values[name]

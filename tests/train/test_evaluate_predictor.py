@@ -127,6 +127,7 @@ def test_a_damaged_dtype_is_one_line(card, tmp_path, dtype):
 def test_a_training_of_the_first_format_is_one_line(card, tmp_path):
     path = trained(tmp_path / "run", card)
     (path / "environment.json").write_text('{"starts": []}')
+    (path / "records.jsonl").write_text('{"epoch": 1, "seconds": 1.0}\n')
     with pytest.raises(UserError, match="is of format 1, which tenas_jax 0.1.0 reads"):
         Predictor(path)
 

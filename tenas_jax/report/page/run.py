@@ -99,7 +99,9 @@ def read_run(path: str | os.PathLike, name: str) -> Run:
         UserError: there is no run, or a file of it is damaged.
     """
     work = Workdir.read(path)
-    lines = _count_lines(work.path / RECORDS)  # before they are read: a run may go on
+    # A run may go on: what speaks of lines is read before them.
+    checkpoint, rounds = work.load_checkpoint(), work.rounds()
+    lines = _count_lines(work.path / RECORDS)
     records = work.records()
     cut = ""
     if lines > len(records):
@@ -111,9 +113,9 @@ def read_run(path: str | os.PathLike, name: str) -> Run:
         name,
         work.config,
         read_object(work.path / RESULT),
-        work.load_checkpoint(),
+        checkpoint,
         records,
-        work.rounds(),
+        rounds,
         work.environment(),
         cut,
     )
