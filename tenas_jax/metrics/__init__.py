@@ -1,6 +1,8 @@
 """Metrics at initialisation: one file each, and the registry that names them."""
 
-from tenas_jax.data.dataset import Batch
+import functools
+
+from tenas_jax.data.dataset import Batch, positive
 from tenas_jax.errors import lookup
 from tenas_jax.metrics.condition_number import condition_number, condition_number_gradient
 from tenas_jax.metrics.curve import check_points
@@ -43,6 +45,7 @@ METRICS: dict[str, Metric] = {
         spec=NetworkSpec(name="patch"),
         needs=("relu", "float_inputs"),
         batch_size=3000,
+        option_checks={"pass_size": functools.partial(positive, "pass_size")},
         reference=TE_NAS,
     ),
     "kernel_regression": Metric(

@@ -108,10 +108,14 @@ def measure(metric: Metric, probe: Probe, **options: Any) -> tuple[jax.Array, ja
     """Computes a metric; pure, and to be traced.
 
     Returns:
-        The value, NaN where it is bad, and the flag, a number into `tenas_jax.ntk.FLAGS`.
+        The value in the dtype that the metric gives it, NaN where it is bad, and the flag, int32, a
+        number into `tenas_jax.ntk.FLAGS`.
     """
     out = metric.fn(probe, **options)
     if isinstance(out, tuple):
         return out
     finite = jnp.isfinite(out)
-    return jnp.where(finite, out, jnp.nan), jnp.where(finite, OK, NOT_FINITE)
+    flag = jnp.where(finite, OK, NOT_FINITE).astype(jnp.int32)
+    if not jnp.issubdtype(jnp.result_type(out), jnp.inexact):
+        return out, flag  # a count is finite, and stays exact
+    return jnp.where(finite, out, jnp.nan), flag

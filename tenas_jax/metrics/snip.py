@@ -13,6 +13,7 @@ not.
 import jax
 import jax.numpy as jnp
 
+from tenas_jax.errors import UserError
 from tenas_jax.metrics.probe import Probe
 from tenas_jax.ntk.empirical import taking_part
 
@@ -26,8 +27,12 @@ def snip(probe: Probe) -> jax.Array:
         A scalar from 0 in the parameters' dtype.
 
     Raises:
-        UserError: no targets, or outputs that are no logits of them.
+        UserError: no targets, outputs that are no logits of them, or no weights of layers.
     """
     weights, gradient = (taking_part(t, CONNECTIONS) for t in (probe.params, probe.gradient))
     products = [jnp.abs(w * gradient[path]).sum() for path, w in weights.items() if w.ndim > 1]
+    if not products:
+        raise UserError(
+            f"no weight of a layer is named {' or '.join(CONNECTIONS)}: all have one axis"
+        )
     return sum(products[1:], products[0])

@@ -78,7 +78,6 @@ class Evaluator:
         self._clock = 0.0  # when the devices began the block that is running
         if isinstance(seed, bool) or not 0 <= operator.index(seed) < 2**32:
             raise UserError(f"the seed must be from 0 to {2**32 - 1}, not {seed}")
-        initialiser(protocol.initialiser)  # an unknown name is told before anything is compiled
         self._sights = self._seen(blueprints(space) if networks is None else networks)
         self._repeats = {name: protocol.setting(name, "repeats") for name in protocol.metrics}
         keep = len(set(self._sights.values())) * max(self._repeats.values())
@@ -250,6 +249,7 @@ class Evaluator:
                     name=self.protocol.network,
                     initialiser=self.protocol.initialiser,
                 )
+                initialiser(spec.initialiser)  # an unknown name is told before anything is drawn
             except UserError as error:
                 raise UserError(f"{name}: {error}") from error
             shapes[name] = spec, self.protocol.setting(name, "batch_size")

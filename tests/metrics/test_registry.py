@@ -1,4 +1,8 @@
-"""What every metric owes its caller, on a small network of our own."""
+"""What every metric says of itself and owes its caller, on a small network of our own."""
+
+import functools
+import inspect
+from typing import NamedTuple
 
 import flax.linen as nn
 import jax
@@ -7,26 +11,62 @@ import numpy as np
 import pytest
 
 from tenas_jax.errors import UserError
-from tenas_jax.metrics import METRICS, Batch, metric
-from tenas_jax.networks import NETWORKS, Network
-from tenas_jax.ntk import FLAGS, SharedNtk
-from tenas_jax.scoring.presets import Protocol
+from tenas_jax.metrics import (
+    METRICS,
+    Batch,
+    Metric,
+    Probe,
+    check_needs,
+    check_options,
+    measure,
+    metric,
+)
+from tenas_jax.metrics.metric import NEEDS, SETTINGS
+from tenas_jax.networks import Network, NetworkSpec, blueprints, complete
+from tenas_jax.ntk import FLAGS
+from tenas_jax.spaces import SPACES
 
-# name -> (higher is better, scoring network, needs labels, kind of number, whether flagged)
+
+class Said(NamedTuple):
+    """A metric in one row; `dtype` is that of its value, None for the parameters' own."""
+
+    higher_is_better: bool
+    spec: NetworkSpec = NetworkSpec()
+    needs: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()
+    batch_size: int | None = None
+    repeats: int | None = None
+    dtype: str | None = None
+    flagged: bool = False
+    differentiable: bool = False
+
+
+LOGITS, SMOOTH = NetworkSpec(outputs="logits"), NetworkSpec(smooth=True)
+CURVE = Said(True, SMOOTH, ("float_inputs", "forward_mode"), ("curve_points", "basis"))
 EXPECTED = {
-    "condition_number": (False, "ntk", False, "floating", True),
-    "linear_regions": (True, "thin", False, "integer", False),
-    "kernel_regression": (False, "ntk", True, "floating", True),
-    "length_distortion": (True, "curve", False, "floating", False),
-    "gauss_length": (True, "curve", False, "floating", False),
-    "extrinsic_curvature": (True, "curve", False, "floating", False),
+    "condition_number": Said(False, needs=("kernel",), flagged=True, differentiable=True),
+    "linear_regions": Said(
+        True, NetworkSpec("patch"), ("relu", "float_inputs"), ("pass_size",), 3000, dtype="int32"
+    ),
+    "kernel_regression": Said(
+        False,
+        LOGITS,
+        ("kernel", "targets", "held_out", "two_classes"),
+        ("ridge", "regression_weights"),
+        flagged=True,
+        differentiable=True,
+    ),
+    "length_distortion": CURVE,
+    "gauss_length": CURVE,
+    "extrinsic_curvature": CURVE,
+    "snip": Said(True, LOGITS, ("targets",), batch_size=64),
 }
+# Spaces whose networks are not what a metric asks for: a transformer has no ReLUs and no head.
+WITHOUT = {("as_vit", name) for name in ("linear_regions", "kernel_regression", "snip")}
+
 N = 6
 KEY = jax.random.key(0)
 pytestmark = pytest.mark.usefixtures("quick_compilation")
-
-CURVES = {name for name, expected in EXPECTED.items() if expected[1] == "curve"}
-
 by_name = pytest.mark.parametrize("name", EXPECTED)
 
 
@@ -40,103 +80,166 @@ class Small(nn.Module):
         return nn.Dense(3, param_dtype=x.dtype)(x.mean((1, 2)))
 
 
-def make(dtype=jnp.float32):
+def drawn(dtype=jnp.float32):
+    """Parameters, the same numbers in each precision, and a batch with a held-out one."""
     rng = np.random.default_rng(0)
     batches = [
         Batch(jnp.asarray(rng.normal(size=(N, 4, 4, 1)), dtype), jnp.arange(N) % 3)
         for _ in range(2)
     ]
-    batch = batches[0].replace(validation=batches[1])
-    network = Network(Small())
-    return network, network.init(KEY, batch.images), batch
+    batch = batches[0].replace(held_out=batches[1])
+    shapes = jax.eval_shape(lambda: Network(Small()).init(KEY, batch.inputs))
+    params = jax.tree.map(lambda leaf: jnp.asarray(rng.normal(size=leaf.shape), dtype), shapes)
+    return params, batch
 
 
-def value_and_flag(result):
-    return result if isinstance(result, tuple) else (result, jnp.zeros((), jnp.int32))
+@functools.partial(jax.jit, static_argnums=0)
+def value_and_flag(name, params, batch, key=KEY, options=None):
+    """Measures in a program of its own, compiled once for a metric and what it is given."""
+    return measure(metric(name), Probe(Network(Small()), params, batch, key), **(options or {}))
 
 
 def test_every_metric_is_tested():
     assert set(EXPECTED) == set(METRICS)
+    assert {need for said in EXPECTED.values() for need in said.needs} == set(NEEDS)
 
 
 @by_name
 def test_what_is_said_of_it(name):
-    entry = metric(name)
-    higher, variant, labels, _, _ = EXPECTED[name]
-    assert (entry.higher_is_better, entry.variant, entry.labels) == (higher, variant, labels)
-    without = {space for space, variants in NETWORKS.items() if entry.variant not in variants}
-    assert without == ({"as_vit"} if name == "linear_regions" else set())  # it has no ReLU
-    assert entry.forward == (name in CURVES)
-    assert ("curve_points" in entry.options) == (name in CURVES)
-    assert "arXiv:" in entry.reference
-    assert 1 <= entry.min_images <= N
+    m, said = metric(name), EXPECTED[name]
+    for part in ("higher_is_better", "spec", "needs", "options", "batch_size", "repeats"):
+        assert getattr(m, part) == getattr(said, part), part
+    assert (m.mask_gradient is not None) == said.differentiable
+    assert "arXiv:" in m.reference
+    assert set(m.option_checks) <= set(m.options)
 
 
 @by_name
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_a_finite_scalar_that_the_key_and_jit_do_not_change(name, dtype):
-    _, _, _, kind, flagged = EXPECTED[name]
-    with jax.enable_x64(dtype == "float64"):
-        network, params, batch = make(dtype)
-        fn = metric(name).fn
-        results = [fn(network, params, batch, KEY), fn(network, params, batch, KEY)]
-        jitted = jax.jit(fn)  # a network and a batch are trees
-        results += [jitted(network, params, batch, KEY), jitted(network, params, batch, KEY)]
-    assert isinstance(results[0], tuple) == flagged
-    values = [value_and_flag(result)[0] for result in results]
-    for value, flag in map(value_and_flag, results):
+@pytest.mark.parametrize("space", SPACES.values(), ids=SPACES)
+def test_the_network_that_it_asks_for(space, name):
+    networks = blueprints(space)
+    try:
+        spec = complete(metric(name).spec, networks, space=space.name)
+    except UserError:
+        assert (space.name, name) in WITHOUT
+    else:
+        assert (space.name, name) not in WITHOUT
+        assert "relu" not in metric(name).needs or networks[spec.name].relu
+
+
+@by_name
+def test_a_finite_scalar_that_comes_out_again(name):
+    values, said = {}, EXPECTED[name]
+    plane = np.linalg.qr(np.random.default_rng(1).normal(size=(16, 2)))[0]
+    for dtype in ("float32", "float64"):
+        with jax.enable_x64(dtype == "float64"):
+            params, batch = drawn(dtype)
+            # A key draws other planes in another precision.
+            options = {"basis": jnp.asarray(plane, dtype)} if said is CURVE else {}
+            value, flag = value_and_flag(name, params, batch, KEY, options)
+            again, _ = value_and_flag(name, params, batch, KEY, options)
         assert value.shape == flag.shape == () and flag.dtype == jnp.int32
-        assert np.isfinite(value) and FLAGS[int(flag)] == "ok"
-        assert value.dtype == (dtype if kind == "floating" else jnp.int32)
-    assert values[0] == values[1] and values[2] == values[3]
-    np.testing.assert_allclose(values[0], values[2], rtol=1e-3 if dtype == "float32" else 1e-9)
+        assert np.isfinite(value) and FLAGS[int(flag)] == "ok" and value == again
+        assert value.dtype == (said.dtype or dtype)
+        values[dtype] = float(value)
+    assert values["float32"] == pytest.approx(values["float64"], rel=1e-3)
+    probe = Probe(Network(Small()), *drawn(), KEY)
+    with_flag = jax.eval_shape(lambda: metric(name).fn(probe))
+    assert isinstance(with_flag, tuple) == said.flagged
 
 
 @by_name
-def test_labels_may_be_missing_where_they_are_not_needed(name):
-    network, params, batch = make()
-    fn = jax.jit(metric(name).fn)
-    if not EXPECTED[name][2]:
-        with_labels, _ = value_and_flag(fn(network, params, batch, KEY))
-        without, _ = value_and_flag(fn(network, params, Batch(batch.images), KEY))
-        assert with_labels == without
+def test_what_it_does_not_need_may_be_missing(name):
+    params, batch = drawn()
+    needs = EXPECTED[name].needs
+    held_out = batch.held_out if "held_out" in needs else None
+    bare = Batch(batch.inputs, batch.targets if "targets" in needs else None, held_out=held_out)
+    assert value_and_flag(name, params, bare) == value_and_flag(name, params, batch)
 
 
 @by_name
-def test_what_it_needs_beside_the_network_is_said(name):
-    """A metric that is given no more than it asks for works, and its options are a protocol's."""
-    network, params, batch = make()
-    entry = metric(name)
-    if not entry.validation:
-        batch = batch.replace(validation=None)
-    options = {field: getattr(Protocol(), field) for field in entry.options}
-    if entry.kernel:
-        options["ntk"] = SharedNtk("jacobian")
-    value, flag = value_and_flag(entry.fn(network, params, batch, KEY, **options))
-    assert np.isfinite(value) and FLAGS[int(flag)] == "ok"
-    assert entry.validation <= entry.labels
-
-
-@by_name
-def test_images_and_parameters_decide(name):
+def test_inputs_and_parameters_decide(name):
     """A metric of a batch is not a constant; that of a curve is one of the parameters alone."""
-    network, params, batch = make()
-    fn = jax.jit(metric(name).fn)
-    first, _ = value_and_flag(fn(network, params, batch, KEY))
-    if name in CURVES:
-        others = network.init(jax.random.key(1), batch.images)
-        assert value_and_flag(fn(network, others, batch, KEY))[0] != first
-        return
-    same = batch.replace(images=batch.images.at[1:].set(batch.images[:1]))
-    value, flag = value_and_flag(fn(network, params, same, KEY))
-    # one image N times: a kernel of rank one, and one region
-    assert FLAGS[int(flag)] in ("singular", "not positive") or value == 1
-    assert value != first
+    params, batch = drawn()
+    first, _ = value_and_flag(name, params, batch)
+    other, _ = value_and_flag(name, jax.tree.map(jnp.cos, params), batch)
+    assert other != first or name == "linear_regions"
+    same = batch.replace(inputs=batch.inputs.at[1:].set(batch.inputs[:1]))
+    value, flag = value_and_flag(name, params, same)
+    if "kernel" in EXPECTED[name].needs:  # of rank one
+        assert np.isnan(value) and FLAGS[int(flag)] in ("singular", "not positive")
+    else:
+        assert (value == first) == (EXPECTED[name] is CURVE)
 
 
-def test_an_unknown_name_is_one_clear_line():
+@by_name
+def test_what_it_needs_and_lacks_is_refused(name):
+    m = metric(name)
+    check_needs(name, m, dict.fromkeys(NEEDS, True), "all of it")
+    check_needs(name, m, {}, "what is not known")
+    for need in NEEDS:
+        offered = {**dict.fromkeys(NEEDS, True), need: False}
+        if need not in m.needs:
+            check_needs(name, m, offered, "the rest")
+            continue
+        with pytest.raises(UserError) as caught:
+            check_needs(name, m, offered, "my data")
+        wanted = f"{name} needs {NEEDS[need]}; my data does not meet it ({need})"
+        assert str(caught.value) == wanted and "\n" not in wanted
+
+
+@by_name
+def test_its_options_are_a_protocols(name):
+    m = metric(name)
+    parameters = inspect.signature(m.fn).parameters
+    check_options(name, m, {option: parameters[option].default for option in m.options})
+    check_options(name, m, {"network": "testing", "norms": "on", "batch_size": 7, "repeats": 1})
+    for option in (*m.options, *SETTINGS):
+        with pytest.raises(UserError) as caught:
+            check_options(name, m, {f"{option}x": 1})
+        assert f"unknown option of {name} '{option}x' (did you mean '{option}'?)" in str(
+            caught.value
+        )
+        assert all(valid in str(caught.value) for valid in (*m.options, *SETTINGS))
+
+
+CURVES = [name for name, said in EXPECTED.items() if said is CURVE]
+
+
+@pytest.mark.parametrize(
+    ("names", "option", "values", "words"),
+    [
+        (["kernel_regression"], "ridge", (-1e-9, np.nan, np.inf, True, "1"), "ridge must be a fi"),
+        (["kernel_regression"], "regression_weights", ("cell", None), "unknown regression_weights"),
+        (CURVES, "curve_points", (1, 0, 2.5, True), "curve_points must be at least 2, not"),
+        (["linear_regions"], "pass_size", (0, -1, 2.5, True), "pass_size must be a whole number"),
+        (EXPECTED, "batch_size", (0, 2.5, True), "batch_size of {} must be at least 1, not"),
+        (EXPECTED, "repeats", (0, -1, "2"), "repeats of {} must be at least 1, not"),
+    ],
+)
+def test_values_that_options_do_not_take(names, option, values, words):
+    for name in names:
+        for value in values:
+            with pytest.raises(UserError, match=words.format(name)) as caught:
+                check_options(name, metric(name), {option: value})
+            assert str(value) in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_number_that_is_not_finite_is_flagged():
+    probe = Probe(lambda params, x: x, None, Batch(jnp.ones((2, 3))))
+    for wanted in (np.nan, np.inf, -np.inf):
+        bad = Metric(lambda probe, wanted=wanted: probe.outputs.sum() * wanted, True, "none")
+        value, flag = measure(bad, probe)
+        assert np.isnan(value) and FLAGS[int(flag)] == "not finite"
+    told = Metric(lambda probe, *, scale=1: (probe.outputs.sum() * scale, 7), True, "none")
+    assert measure(told, probe, scale=2) == (12, 7)  # a flag of its own is left alone
+
+
+def test_unknown_names_are_one_clear_line():
     with pytest.raises(UserError) as caught:
         metric("condition_numbers")
     message = str(caught.value)
-    assert "did you mean 'condition_number'" in message
+    assert "did you mean 'condition_number'" in message and "\n" not in message
     assert all(name in message for name in METRICS)
+    with pytest.raises(UserError, match="unknown need of a metric 'target'.*mean 'targets'"):
+        Metric(lambda probe: 0, True, "none", needs=("target",))

@@ -1,10 +1,6 @@
-"""The neural-tangents engine against J Jᵀ from `jax.jacrev`, and its import's good manners."""
+"""The neural-tangents engine against J Jᵀ from `jax.jacrev`."""
 
 import functools
-import importlib.metadata
-import subprocess
-import sys
-import textwrap
 
 import jax
 import jax.numpy as jnp
@@ -13,7 +9,6 @@ import pytest
 from jax import lax
 
 from tenas_jax.errors import UserError
-from tenas_jax.ntk import _compat
 from tenas_jax.ntk.neural_tangents_engine import IMPLEMENTATIONS, kernel
 
 DEFAULT = "jacobian_contraction"
@@ -231,76 +226,3 @@ def test_wrong_requests_are_one_clear_line():
         kernel(lambda p, x: x.reshape(N, -1) * p["b1"][0], params, x)
     with pytest.raises(UserError, match="at least one parameter"):
         kernel(lambda p, x: x.sum((1, 2, 3)), {}, x)
-
-
-@pytest.mark.parametrize("version", [(0, 9, 2), (0, 13, 0), (1, 0, 0)])
-def test_untested_jax_is_refused(version, monkeypatch):
-    monkeypatch.setattr(jax, "__version_info__", version)
-    monkeypatch.setattr(jax, "__version__", ".".join(map(str, version)))
-    with pytest.raises(UserError, match=f"untested with jax {jax.__version__}") as caught:
-        _compat.load()
-    message = str(caught.value)
-    assert "\n" not in message and "engine 'jacobian' works with any" in message
-    assert all(v in message for v in _compat.TESTED)
-
-
-@pytest.mark.parametrize("found", ["0.6.4", None])
-def test_missing_or_other_neural_tangents_is_refused(found, monkeypatch):
-    def version(name):
-        if found is None:
-            raise importlib.metadata.PackageNotFoundError(name)
-        return found
-
-    monkeypatch.delitem(sys.modules, "neural_tangents", raising=False)
-    monkeypatch.setattr(importlib.metadata, "version", version)
-    with pytest.raises(UserError, match="pip install --no-deps neural-tangents==0.6.5 frozendict"):
-        _compat.load()
-
-
-IMPORT = """
-    import sys, threading
-    import jax, jax.core, jax.extend.core
-    from jax.interpreters import ad
-    from tenas_jax.errors import UserError
-    from tenas_jax.ntk import _compat
-
-    def state():
-        return dict(vars(jax.core)), dict(vars(ad)), "jax.util" in sys.modules, hasattr(jax, "util")
-
-    def package():
-        return {n for n in sys.modules if n.split(".")[0] == "neural_tangents"}
-
-    before = state()
-    assert not package()
-    sys.modules["frozendict"] = None  # An import that fails half way.
-    try:
-        _compat.load()
-        raise SystemExit("load() did not fail")
-    except UserError as error:
-        assert "--no-deps" in str(error) and "frozendict" in str(error), error
-    assert state() == before
-    assert not package()
-
-    del sys.modules["frozendict"]
-    found = []
-    threads = [threading.Thread(target=lambda: found.append(_compat.load())) for _ in range(4)]
-    [t.start() for t in threads]
-    [t.join() for t in threads]
-    assert state() == before
-    assert found == [_compat.load()] * 4
-    import neural_tangents
-    assert neural_tangents is found[0] and neural_tangents.__version__ == _compat.VERSION
-    assert not hasattr(neural_tangents, "experimental")
-    assert not {"tensorflow", "tf2jax", "neural_tangents.experimental"} & set(sys.modules)
-"""
-
-
-def test_import_leaves_jax_as_it_was_and_tensorflow_alone(tmp_path):
-    """In a fresh process, with warnings as errors and a TensorFlow that fails if imported."""
-    (tmp_path / "tensorflow.py").write_text("raise SystemExit('TensorFlow was imported')\n")
-    paths = [str(tmp_path), *filter(None, sys.path)]
-    code = f"import sys; sys.path[:] = {paths!r}\n" + textwrap.dedent(IMPORT)
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, timeout=120
-    )
-    assert done.returncode == 0, done.stdout + done.stderr

@@ -7,68 +7,27 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from tenas_jax import spaces
 from tenas_jax.data import Images
 from tenas_jax.errors import UserError
 from tenas_jax.metrics import METRICS, Metric
+from tenas_jax.networks import NetworkSpec
 from tenas_jax.scoring.evaluator import Evaluator
-from tenas_jax.scoring.presets import protocol
 from tenas_jax.scoring.programs import Program
 from tenas_jax.scoring.scores import Score
 
-SPACE = spaces.get("nas_bench_201")
-pytestmark = pytest.mark.usefixtures("quick_compilation", "small_network")
+from .small import SPACE, data, evaluator, masks, scored, tiny
 
-
-def data(side: int = 8, constant: bool = False) -> Images:
-    rng = np.random.default_rng(0)
-    images = rng.integers(0, 256, (64, side, side, 3), dtype=np.uint8)
-    if constant:
-        images[:] = 100
-    return Images(images, np.arange(64) % 4, 4)
-
-
-def tiny(**changes):
-    options = {"batch_size": 4, "repeats": 2, "patches": 40, **changes}
-    return protocol("reference", **options)
-
-
-def evaluator(devices=1, per_device=None, seed=0, images=None, **changes) -> Evaluator:
-    return Evaluator(
-        SPACE,
-        images or data(),
-        tiny(**changes),
-        seed=seed,
-        devices=jax.devices()[:devices],
-        per_device=per_device,
-    )
-
-
-def masks(count: int) -> list[np.ndarray]:
-    """The supernet and some of its parts."""
-    whole = SPACE.supernet()
-    out = [whole]
-    for edge in range(count - 1):
-        part = whole.copy()
-        part[0, edge % 6, 1 + edge // 6] = 0
-        out.append(part)
-    return out
-
-
-def scored(ev: Evaluator, some: list[np.ndarray], draw: int = 0, known=None) -> list[Score]:
-    out = [None] * len(some)
-    for i, _, score, _ in ev.score(some, draw, known):
-        out[i] = score
-    return out
+PATCH = NetworkSpec("patch")
+pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 
 @pytest.fixture(scope="module")
-def one_device(quick_compilation, small_network):
+def one_device(quick_compilation):
     return evaluator()
 
 
 @pytest.fixture(scope="module")
-def eight_devices(quick_compilation, small_network):
+def eight_devices(quick_compilation):
     return evaluator(devices=8)
 
 
@@ -100,7 +59,7 @@ def test_no_device_is_idle_while_candidates_wait(eight_devices):
     """Every block but the last is full, and the next is under way when the first score comes."""
     scored(eight_devices, masks(1))  # compiles, if it has not
     ev = compiled(evaluator(devices=8, repeats=1), by=eight_devices)
-    blocks, name = [], Program("ntk", ("condition_number",), False)
+    blocks, name = [], Program(ev._sights["condition_number"], ("condition_number",), False)
     program = ev._programs[name]
 
     def watched(some, *shared):
@@ -166,18 +125,6 @@ def test_exact_keys_tell_equal_forms_apart():
     assert len({ev.key(mask) for mask in masks(10)}) == 10
 
 
-def test_reference_keeps_weights_over_repeats_and_paper_draws_new_ones():
-    for preset, same in (("reference", True), ("paper", False)):
-        settings = protocol(preset, batch_size=4, repeats=2, patches=40)
-        ev = Evaluator(SPACE, data(), settings, seed=0)
-        first, second = (ev._draws.inputs("thin", 0, repeat) for repeat in (0, 1))
-        leaf = lambda inputs: np.asarray(  # noqa: E731
-            inputs[0]["cells_0"]["edges_1<-0"]["nor_conv_3x3"]["conv"]["kernel"]
-        )
-        assert np.array_equal(leaf(first), leaf(second)) is same
-        assert not np.array_equal(first[1].images, second[1].images)
-
-
 def test_times_are_told_apart(one_device, alone):
     assert one_device.compile_seconds > 0
     assert one_device.run_seconds > 0
@@ -204,7 +151,7 @@ def test_a_constant_batch_is_flagged(alone, one_device):
         (data(), {"metrics": ("condition_numbers",)}, ["condition_numbers", "condition_number"]),
         (data(), {"engine": "jacobean"}, ["jacobean", "jacobian", "auto"]),
         (data(), {"initialiser": "kaiming_normal"}, ["kaiming_normal", "kaiming_normal_fan_in"]),
-        (data(), {"batch_size": 65}, ["has 64 images", "65"]),
+        (data(), {"batch_size": 65}, ["has 64 examples", "65"]),
     ],
 )
 def test_bad_input_is_one_line(images, changes, words):
@@ -221,55 +168,11 @@ def test_a_seed_out_of_range_is_named(seed):
         evaluator(seed=seed)
 
 
-def test_weights_and_batches_both_depend_on_seed_and_draw():
-    def inputs(seed: int, draw: int):
-        params, batch, _ = evaluator(seed=seed)._draws.inputs("ntk", draw, 0)
-        kernel = params["cells_0"]["edges_1<-0"]["nor_conv_3x3"]["conv"]["kernel"]
-        return np.asarray(kernel), np.asarray(batch.images)
-
-    one = inputs(0, 0)
-    for seed, draw in ((0, 1), (1, 0)):
-        for a, b in zip(one, inputs(seed, draw), strict=True):
-            assert not np.array_equal(a, b)
-    for a, b in zip(one, inputs(0, 0), strict=True):
-        np.testing.assert_array_equal(a, b)
-
-
-def test_batches_are_as_the_protocol_says():
-    kernel = {
-        augment: evaluator(augment=augment)._draws.inputs("ntk", 0, 0)[1] for augment in (0, 1)
-    }
-    assert kernel[0].images.shape == kernel[1].images.shape == (4, 8, 8, 3)
-    assert not np.array_equal(kernel[0].images, kernel[1].images)
-    # Without augmentation each is one of the data's images, and its label is that image's.
-    whole = data()
-    for image, label in zip(kernel[0].images, kernel[0].labels, strict=True):
-        same = whole.normalise(whole.images) == np.asarray(image)
-        [place] = np.flatnonzero(same.all((1, 2, 3)))
-        assert whole.labels[place] == label
-    regions = evaluator()._draws.inputs("thin", 0, 0)[1]
-    assert regions.images.shape == (40, 3, 3, 1) and regions.labels is None
-
-
-def test_engine_chunk_and_classes_reach_the_metrics_of_the_kernel(monkeypatch):
-    seen = []
-
-    def fn(network, params, batch, key, *, ntk, ridge):
-        seen.append((ntk._engine, ntk._chunk, ridge, network(params, batch.images).shape))
-        return batch.images.sum()
-
-    options = {"kernel": True, "options": ("ridge",)}
-    monkeypatch.setitem(METRICS, "options", Metric(fn, True, "ntk", "none", **options))
-    settings = {"engine": "jacobian", "chunk": 2, "ridge": 0.5}
-    scored(evaluator(metrics=("options",), **settings), masks(1))
-    assert set(seen) == {("jacobian", 2, 0.5, (4, 4))}  # four images, four classes
-
-
 def test_a_number_that_is_not_finite_is_flagged(monkeypatch):
-    def fn(network, params, batch, key):
-        return jnp.log(0 * batch.images.sum())
+    def fn(probe):
+        return jnp.log(0 * probe.batch.inputs.sum())
 
-    monkeypatch.setitem(METRICS, "log_zero", Metric(fn, True, "thin", "none"))
+    monkeypatch.setitem(METRICS, "log_zero", Metric(fn, True, "none", PATCH))
     [score] = scored(evaluator(metrics=("log_zero",)), masks(1))
     assert score.flags == {"log_zero": ["not finite", "not finite"]}
     assert np.isnan(score.values["log_zero"]).all()
@@ -278,10 +181,10 @@ def test_a_number_that_is_not_finite_is_flagged(monkeypatch):
 def test_times_add_up(monkeypatch):
     """Each architecture has its share, and compiling is not running."""
 
-    def fn(network, params, batch, key):
-        return network(params, batch.images).sum()
+    def fn(probe):
+        return probe.outputs.sum()
 
-    monkeypatch.setitem(METRICS, "sum", Metric(fn, True, "thin", "none"))
+    monkeypatch.setitem(METRICS, "sum", Metric(fn, True, "none", PATCH))
     ev = evaluator(per_device=3, metrics=("sum",))
     start = time.perf_counter()
     scores = scored(ev, masks(3))
@@ -292,58 +195,31 @@ def test_times_add_up(monkeypatch):
 
 
 @pytest.fixture(scope="module")
-def three(quick_compilation, small_network):
-    """All three quantities, their kernels from one Jacobian."""
+def everything(quick_compilation):
+    """All quantities, their kernels from one Jacobian."""
     return evaluator(metrics=tuple(METRICS))
 
 
-def test_kernel_regression_beside_the_others_changes_nothing_of_them(alone, three):
-    [score] = scored(three, masks(1))
+def test_other_metrics_beside_two_change_nothing_of_them(alone, everything):
+    [score] = scored(everything, masks(1))
     assert list(score.values) == list(METRICS) and score.gradients == {}
     values, flags = ({n: part[n] for n in alone[0].values} for part in (score.values, score.flags))
     assert_same(alone[:1], [Score(values, flags)], rtol=1e-5)
-    assert (score.values["kernel_regression"] > 0).all()
+    assert all((score.values[name] > 0).all() for name in METRICS)
 
 
-def test_a_validation_batch_is_held_out():
-    whole = data()
-    batch = evaluator(metrics=tuple(METRICS), augment=False)._draws.inputs("ntk", 0, 0)[1]
-    assert evaluator()._draws.inputs("ntk", 0, 0)[1].validation is None
-    places = []
-    for part in (batch, batch.validation):
-        for image, label in zip(part.images, part.labels, strict=True):
-            same = (whole.normalise(whole.images) == np.asarray(image)).all((1, 2, 3))
-            [place] = np.flatnonzero(same)
-            assert whole.labels[place] == label
-            places.append(place)
-    assert len(set(places)) == 8
-
-
-def test_some_metrics_and_gradients_are_those_asked_for(three):
+def test_some_metrics_and_gradients_are_those_asked_for(everything):
     [mask] = masks(1)
     wanted = ("condition_number", "linear_regions")
-    [(_, _, score, _)] = three.score([mask], 0, metrics=wanted, gradients=True)
+    [(_, _, score, _)] = everything.score([mask], 0, metrics=wanted, gradients=True)
     assert tuple(score.values) == wanted and set(score.gradients) == {"condition_number"}
     gradient = score.gradients["condition_number"]
     assert gradient.shape == (2, *mask.shape) and np.isfinite(gradient).all()
     assert not np.array_equal(gradient[0], gradient[1])  # two repeats
-    [alone] = scored(three, [mask])
+    [alone] = scored(everything, [mask])
     np.testing.assert_allclose(
         alone.values["condition_number"], score.values["condition_number"], rtol=1e-5
     )
-
-
-def test_labels_of_one_class_are_refused_where_they_are_needed():
-    same = Images(data().images, np.zeros(64, int), 4)
-    Evaluator(SPACE, same, tiny(), seed=0)
-    with pytest.raises(UserError, match="kernel_regression needs labels of two classes"):
-        Evaluator(SPACE, same, tiny(metrics=("kernel_regression",)), seed=0)
-
-
-def test_images_for_a_validation_batch_are_counted():
-    Evaluator(SPACE, data(), tiny(metrics=("kernel_regression",), batch_size=32), seed=0)
-    with pytest.raises(UserError, match="has 64 images, not the 66 of a batch and a validation"):
-        Evaluator(SPACE, data(), tiny(metrics=("kernel_regression",), batch_size=33), seed=0)
 
 
 def test_a_batch_of_the_smallest_size_is_taken():

@@ -49,6 +49,14 @@ def test_the_mean_over_repeats_is_bad_if_one_is():
     assert score.mean("a") == 2.0 and np.isnan(score.mean("b"))
 
 
+def test_metrics_may_have_repeats_of_their_own():
+    values = {"a": np.array([1.0]), "b": np.array([1.0, np.nan, 4.0])}
+    score = Score(values, {"a": ["ok"], "b": ["ok", "singular", "ok"]}, 0.5)
+    back = Score.from_record(json.loads(json.dumps(score.to_record())))
+    assert {name: len(own) for name, own in back.values.items()} == {"a": 1, "b": 3}
+    assert back.mean("a") == 1 and np.isnan(back.mean("b")) and back.bad == 1
+
+
 def of(**score) -> dict:
     return {"scores": {"a": score}, "seconds": 1.0}
 

@@ -10,6 +10,7 @@ import pytest
 
 from tenas_jax.errors import UserError
 from tenas_jax.networks.layers.conv_norm import FORMS, resolve_form, sum_of_conv_norms
+from tenas_jax.networks.layers.maps import NORMS
 
 # kernel sizes, (stride, dilation), (H, W), channels in, channels out
 CASES = {
@@ -29,24 +30,47 @@ by_form = pytest.mark.parametrize("form", FORMS)
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 
-def reference(x, kernels, scales, biases, stride, dilation):
-    """The definition, by `flax.linen.Conv` and statistics written out."""
+def convolved(images, kernel, stride, dilation):
+    """A convolution of [N, H, W, C] by `flax.linen.Conv`."""
+    half = kernel.shape[0] // 2 * dilation
+    conv = nn.Conv(
+        kernel.shape[-1],
+        kernel.shape[:2],
+        strides=stride,
+        padding=[(half, half), (half, half)],
+        kernel_dilation=dilation,
+        use_bias=False,
+    )
+    return conv.apply({"params": {"kernel": kernel}}, images)
+
+
+def statistics(y, axes=(0, 1, 2)):
+    """Mean and deviation of [N, H, W, C] over some axes."""
+    return y.mean(axes, keepdims=True), jnp.sqrt(y.var(axes, keepdims=True) + 1e-5)
+
+
+def reference(x, kernels, scales, biases, stride, dilation, of=statistics):
+    """The definition, with statistics of a convolution's output as `of` gives them."""
     images, total = x.transpose(3, 1, 2, 0), 0
     for kernel, scale, bias in zip(kernels, scales, biases, strict=True):
-        half = kernel.shape[0] // 2 * dilation
-        conv = nn.Conv(
-            kernel.shape[-1],
-            kernel.shape[:2],
-            strides=stride,
-            padding=[(half, half), (half, half)],
-            kernel_dilation=dilation,
-            use_bias=False,
-        )
-        y = conv.apply({"params": {"kernel": kernel}}, images)
-        flat = y.reshape(-1, y.shape[-1])
-        flat = (flat - jnp.mean(flat, 0)[None]) / jnp.sqrt(jnp.var(flat, 0) + 1e-5)[None]
-        total = total + (flat * scale[None] + bias[None]).reshape(y.shape)
+        y = convolved(images, kernel, stride, dilation)
+        mean, deviation = of(y)
+        scale, bias = (a.reshape(1, 1, 1, -1) for a in (scale, bias))
+        total = total + (y - mean) / deviation * scale + bias
     return total.transpose(3, 1, 2, 0)
+
+
+def held(case):
+    """A function that gives the statistics of a case's own convolutions, as constants, in turn."""
+    (x, kernels, _, _), (stride, dilation) = cast(make(case)[0], jnp.float64), CASES[case][1]
+    images = x.transpose(3, 1, 2, 0)
+    constants = [statistics(convolved(images, kernel, stride, dilation)) for kernel in kernels]
+
+    def of(y):
+        constants.append(constants.pop(0))
+        return constants[-1]
+
+    return of
 
 
 def options(case):
@@ -111,6 +135,25 @@ def test_values_and_gradients_in_float64(case, form, x64):
 @pytest.mark.parametrize("case", ["3 and 1"])
 def test_values_and_gradients_in_float32(case, form):
     check(case, form, jnp.float32, 1e-4)
+
+
+@pytest.mark.parametrize("case", ["3 and 1", "3 at stride 2"])
+@pytest.mark.parametrize("norms", sorted(set(NORMS) - {"on"}))
+def test_values_and_gradients_with_other_norms(norms, case, x64):
+    by_hand = {
+        "frozen": held(case),
+        "sample": lambda y: statistics(y, (1, 2)),
+        "identity": lambda y: (0.0, 1.0),
+    }
+    args, cotangents = cast(make(case), jnp.float64)
+    steps = options(case)
+    wanted = functools.partial(reference, **steps, of=by_hand[norms])
+    fn = functools.partial(sum_of_conv_norms, **steps, form="plain", norms=norms)
+    results = [jax.jit(lambda a, c, f=f: value_and_pullback(f, a, c)) for f in (fn, wanted)]
+    mine, theirs = (run(args, cotangents) for run in results)
+    assert_close(mine, jax.tree.map(np.asarray, theirs), 1e-10)
+    with pytest.raises(UserError, match=f"'condensed' has norms 'on' alone, not '{norms}'"):
+        sum_of_conv_norms(*args, **steps, form="condensed", norms=norms)
 
 
 def test_condensed_holds_no_convolution():
