@@ -19,7 +19,7 @@ from experiments.devices import prepare
 from tenas_jax import Evaluator, data, spaces
 from tenas_jax.benchmarks import Table, load
 from tenas_jax.benchmarks.rank_study import Study, scores_of_table
-from tenas_jax.benchmarks.sample import chosen_numbers
+from tenas_jax.benchmarks.score_space import chosen_numbers
 from tenas_jax.benchmarks.study_run import keep_spectra, scored
 from tenas_jax.report.correlation_result import write_correlation
 from tenas_jax.runs.listeners import listening

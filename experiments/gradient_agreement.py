@@ -13,6 +13,7 @@ from absl import app, flags
 
 from experiments.command import main_without_traceback, parse_flags
 from experiments.devices import prepare
+from experiments.measure.agreement import agreement
 from tenas_jax import data, spaces
 from tenas_jax.errors import UserError
 from tenas_jax.report.tables import format_table
@@ -21,7 +22,6 @@ from tenas_jax.runs.json_values import finite
 from tenas_jax.runs.workdir import Workdir
 from tenas_jax.scoring import presets
 from tenas_jax.scoring.evaluator import Evaluator
-from tenas_jax.search.agreement import agreement
 from tenas_jax.search.task import TASK
 
 FLAGS = flags.FLAGS

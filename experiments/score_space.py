@@ -19,8 +19,7 @@ from experiments.command import main_without_traceback, names, parse_flags
 from experiments.devices import prepare
 from experiments.scoring_flags import SCORED_BY, define_sample_flags, define_scoring_flags
 from tenas_jax import Evaluator, data, spaces
-from tenas_jax.benchmarks.sample import chosen_numbers
-from tenas_jax.benchmarks.score_space import score_space
+from tenas_jax.benchmarks.score_space import chosen_numbers, score_space
 from tenas_jax.benchmarks.score_table import check_output
 from tenas_jax.errors import UserError
 from tenas_jax.runs.listeners import Bars

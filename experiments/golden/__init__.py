@@ -25,7 +25,6 @@ from tenas_jax.errors import UserError
 from tenas_jax.metrics import Batch, Probe, kernel_regression, linear_regions, snip
 from tenas_jax.networks import Network, NetworkSpec, Params, scored_network
 from tenas_jax.networks.darts.edges import BY_SOURCE, FROM_INPUTS
-from tenas_jax.networks.nas_bench_201.scored import NasBench201
 from tenas_jax.ntk import ntk
 from tenas_jax.tracing.kinks import kink_margins
 
@@ -153,7 +152,8 @@ def check_snip(case: dict, dtype: str, engine: str, form: str = "auto") -> Itera
     labels = np.random.default_rng(case["labels"]["seed"])
     labels = jnp.asarray(labels.integers(0, case["labels"]["classes"], len(x)), jnp.int32)
     size = {"channels": case["channels"], "depth": case["cells_per_stage"]}
-    net = Network(NasBench201(**size, form=form), jnp.asarray(case["mask"], jnp.float32))
+    module = scored_network(spaces.get("nas_bench_201")).network.module.clone(**size, form=form)
+    net = Network(module, jnp.asarray(case["mask"], jnp.float32))
     params, name = parameters(net, x), f"snip: {case['name']}"
     logits, score = _snip(net, params, Batch(x, labels))
     yield worst(name, "logits of the first image", logits[0], case["logits_first"])

@@ -1,4 +1,4 @@
-"""Scores a whole space, in parts that are recorded, and writes one table of it.
+"""Scores many architectures: a sample, or a whole space in parts, of which a table is written.
 
 Part i of n is every n-th architecture from the i-th on, and is one process's: its own devices score
 it, and its folder `process-i-of-n` in the workdir, a `Workdir`, records it, one line an
@@ -15,14 +15,18 @@ import pathlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
+import numpy as np
+
 from tenas_jax.benchmarks import score_table
-from tenas_jax.errors import UserError
+from tenas_jax.errors import UserError, user_error
 from tenas_jax.runs.layout import CONFIG, RECORDS, folder
 from tenas_jax.runs.listeners import Events, Listener, Listeners
 from tenas_jax.runs.tensorboard import check_tensorboard
 from tenas_jax.runs.workdir import Workdir
 from tenas_jax.scoring.evaluator import Evaluator
 from tenas_jax.scoring.recorder import Recorder, recorded
+from tenas_jax.scoring.scores import Score
+from tenas_jax.spaces import Space
 
 # Handed to the evaluator at once. Up to 8 devices take 1 or 4 of them at a time and leave hardly
 # any of their places idle in the last turn.
@@ -189,3 +193,71 @@ def _digest(numbers: Sequence[int]) -> str:
     for number in numbers:
         digest.update(b"%d\n" % number)
     return f"{len(numbers)} architectures, sha256 {digest.hexdigest()[:16]}"
+
+
+def listed_numbers(path: str | os.PathLike, space: Space) -> list[int]:
+    """Reads a text file of architectures, one a line; blank lines and # comments are ignored.
+
+    Raises:
+        UserError: the file cannot be read or holds none, a line is no architecture or one that
+            came before, in this spelling or another; the line is named.
+    """
+    lines: dict[int, int] = {}
+    with user_error("read", path), open(path, encoding="utf-8-sig", errors="replace") as file:
+        for number, line in enumerate(file, 1):
+            text = line.partition("#")[0].strip()
+            if not text:
+                continue
+            try:
+                index = space.index(space.parse(text))
+            except UserError as error:
+                raise UserError(f"{path}, line {number}: {error}") from error
+            if lines.setdefault(index, number) != number:
+                raise UserError(f"{path}, line {number}: {text} is on line {lines[index]} already")
+    if not lines:
+        raise UserError(f"{path} holds no architecture; write one string a line")
+    return list(lines)
+
+
+def chosen_numbers(
+    space: Space, path: str | os.PathLike | None, count: int | None, seed: int
+) -> Sequence[int]:
+    """Chooses those of a file, a random sample, or all in the order of their numbers.
+
+    Args:
+        space: what they belong to.
+        path: a file for `listed_numbers`, or None.
+        count: how many at random, or None.
+        seed: of the random ones.
+
+    Raises:
+        UserError: both a file and a count, more than there are, or what `listed_numbers` raises.
+    """
+    if path is not None and count is not None:
+        raise UserError("give a file of architectures or a count of random ones, not both")
+    if path is not None:
+        return listed_numbers(path, space)
+    if count is None:
+        return range(space.size)
+    if not 0 < count <= space.size:
+        raise UserError(f"count must be from 1 to {space.size}, not {count}")
+    return space.sample_numbers(np.random.default_rng(seed), count)
+
+
+def score_sample(
+    evaluator: Evaluator,
+    numbers: Sequence[int],
+    workdir: Workdir,
+    listener: Listener | None = None,
+) -> list[Score]:
+    """Scores some architectures, all in memory, but those that the workdir has recorded already.
+
+    Args:
+        evaluator: scores them.
+        numbers: of the architectures, no more than fit in memory.
+        workdir: open for this run.
+        listener: hears of each.
+    """
+    recorder, space = Recorder(evaluator, workdir, listener), evaluator.space
+    recorder.recall()
+    return recorder.score_all("scoring", [space.to_mask(space.from_index(i)) for i in numbers])

@@ -15,7 +15,7 @@ import jax
 import numpy as np
 
 from tenas_jax.benchmarks.rank_study import Scores, scores_of
-from tenas_jax.benchmarks.sample import score_sample
+from tenas_jax.benchmarks.score_space import score_sample
 from tenas_jax.data import Images
 from tenas_jax.metrics import metric
 from tenas_jax.runs.files import atomic_write_text

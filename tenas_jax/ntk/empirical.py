@@ -8,6 +8,7 @@ import numpy as np
 
 from tenas_jax.errors import UserError, lookup
 from tenas_jax.networks.adapters import ready
+from tenas_jax.networks.names import path_names
 from tenas_jax.ntk import jacobian
 
 # The last name of a parameter says whether it takes part: weights do, biases do not.
@@ -15,10 +16,10 @@ WEIGHTS = ("kernel", "scale", "weight")
 
 
 def _neural_tangents(f, params, x1, x2=None, *, chunk=None, coupled=True):
-    from tenas_jax.ntk import neural_tangents_engine  # slow to import, and optional
+    from tenas_jax.ntk import _compat  # slow to import, and optional
 
     del chunk  # its Jacobian contraction takes all cotangents at once
-    return neural_tangents_engine.kernel(f, params, x1, x2, coupled=coupled)
+    return _compat.kernel(f, params, x1, x2, coupled=coupled)
 
 
 ENGINES: dict[str, Callable] = {"jacobian": jacobian.kernel, "neural_tangents": _neural_tangents}
@@ -137,12 +138,4 @@ def summed_outputs(
 def _by_path(params: Any) -> dict[tuple[str, ...], jax.Array]:
     """Returns the leaves of a tree by the names on the way to each, in the tree's order."""
     leaves = jax.tree_util.tree_leaves_with_path(params)
-    return {tuple(map(_name, path)): leaf for path, leaf in leaves}
-
-
-def _name(key: Any) -> str:
-    """Returns the name of a step into a tree: a dict's key, a list's index, an attribute."""
-    for attribute in ("key", "name", "idx"):
-        if hasattr(key, attribute):
-            return str(getattr(key, attribute))
-    return str(key)
+    return {path_names(path): leaf for path, leaf in leaves}

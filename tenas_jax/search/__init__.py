@@ -11,12 +11,11 @@ from tenas_jax.search.evolution import Evolution
 from tenas_jax.search.gradient_pruning import GradientPruning
 from tenas_jax.search.learner import Learner
 from tenas_jax.search.local_search import LocalSearch
-from tenas_jax.search.loop import search
 from tenas_jax.search.nsga2 import Nsga2
 from tenas_jax.search.pruning import Pruning
 from tenas_jax.search.random_search import RandomSearch
 from tenas_jax.search.reinforce import Reinforce
-from tenas_jax.search.strategy import Strategy
+from tenas_jax.search.strategy import Strategy, search
 from tenas_jax.spaces import Space
 
 

@@ -15,10 +15,8 @@ from tenas_jax.scoring.draws import on_devices
 from tenas_jax.train import coarse
 from tenas_jax.train.card import Card
 from tenas_jax.train.checkpoints import Checkpoints
-from tenas_jax.train.epoch_records import epoch_record, recorded_epochs
-from tenas_jax.train.evaluate import Evaluation, evaluator
-from tenas_jax.train.optimisers import optimiser, schedule
-from tenas_jax.train.recipe import Recipe
+from tenas_jax.train.evaluate import Evaluation, epoch_record, evaluator, recorded_epochs
+from tenas_jax.train.recipe import Recipe, optimiser, schedule
 from tenas_jax.train.step import AXIS, GOOD, Programs, State, initial_state
 
 LOOK_EVERY = 20  # steps between two looks at the loss on accelerators, which work ahead

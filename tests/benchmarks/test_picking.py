@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tenas_jax.benchmarks.picking import best_rank_at, precision_at, rank_in_draws
+from tenas_jax.benchmarks.ranking import best_rank_at, precision_at, rank_in_draws
 
 # Few values, so that most tie; some columns of six and seven architectures.
 COLUMNS = [

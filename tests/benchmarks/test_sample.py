@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tenas_jax import spaces
-from tenas_jax.benchmarks.sample import chosen_numbers, listed_numbers
+from tenas_jax.benchmarks.score_space import chosen_numbers, listed_numbers
 from tenas_jax.errors import UserError
 
 SPACE = spaces.get("nas_bench_201")

@@ -9,7 +9,7 @@ import pytest
 from jax import lax
 
 from tenas_jax.errors import UserError
-from tenas_jax.ntk.neural_tangents_engine import IMPLEMENTATIONS, kernel
+from tenas_jax.ntk._compat import IMPLEMENTATIONS, kernel
 
 DEFAULT = "jacobian_contraction"
 N, C = 5, 4

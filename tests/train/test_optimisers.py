@@ -6,8 +6,7 @@ import optax
 import pytest
 
 from tenas_jax.errors import UserError
-from tenas_jax.train.optimisers import OPTIMISERS, optimiser, schedule
-from tenas_jax.train.recipe import Recipe
+from tenas_jax.train.recipe import OPTIMISERS, Recipe, optimiser, schedule
 
 STEPS = 8
 RNG = np.random.default_rng(0)

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
+from experiments.measure.agreement import agreement, compared
 from tenas_jax import spaces
 from tenas_jax.errors import UserError
 from tenas_jax.runs.workdir import Workdir
 from tenas_jax.scoring.scores import Score
 from tenas_jax.search import Pruning, search
-from tenas_jax.search.agreement import agreement, compared
 
 SPACE = spaces.get("nas_bench_201")
 KAPPA = "condition_number"
