@@ -19,7 +19,7 @@ import numpy as np
 from flax import struct
 
 from tenas_jax.errors import UserError
-from tenas_jax.networks.model import Network, Params
+from tenas_jax.networks.model import Model, Network, Params
 from tenas_jax.networks.names import Names, chosen, floating, join, named, path_names, split
 from tenas_jax.tracing.drawing import lazy_init
 
@@ -116,7 +116,11 @@ def ready(network: Any, params: Any, inputs: Any) -> tuple[Callable[..., jax.Arr
 
     Models and functions are taken as they are, modules as `as_model` makes them, by a fixed key.
     """
-    if isinstance(network, Network | Adapted) or inspect.isroutine(network):
+    module = isinstance(network, nn.Module) or any(
+        _is_module(network, package) for package in ("flax.nnx", "equinox")
+    )
+    a_model = isinstance(network, Model) and not module and not inspect.isclass(network)
+    if a_model or inspect.isroutine(network):
         return network, params
     return as_model(network, params, inputs, key=jax.random.key(0))
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from jax import lax
 
-from tenas_jax.metrics import Batch, linear_regions
+from tenas_jax.metrics import Batch, Probe, linear_regions
 
 pytestmark = pytest.mark.usefixtures("x64", "quick_compilation")
 ACTIVATIONS = {
@@ -19,6 +19,7 @@ ACTIVATIONS = {
     "abs": jnp.abs,
     "hard_sigmoid": lambda x: nn.hard_sigmoid(4 * x),
 }
+KEY = jax.random.key(0)
 DEPTH, WIDTH, STRETCH = 2, 5, 3.0
 POINTS = np.linspace(-STRETCH, STRETCH, 6001)
 
@@ -75,7 +76,7 @@ def pieces(f, params, points: np.ndarray) -> int:
 def test_patterns_are_pieces(name, loop):
     """Distinct patterns are as many as distinct pieces."""
     f, images = network(ACTIVATIONS[name], loop), jnp.asarray(POINTS)[:, None, None, None]
-    count = jax.jit(lambda p, x: linear_regions(f, p, Batch(x), jax.random.key(0), pass_size=6001))
+    count = jax.jit(lambda p, x: linear_regions(Probe(f, p, Batch(x), KEY), pass_size=6001))
     for seed in range(2):
         wanted = pieces(f, parameters(seed), POINTS)
         assert wanted > 4
@@ -89,7 +90,7 @@ def test_the_boundaries_are_those_of_the_function():
 
     @jax.jit
     def regions(pair):
-        return linear_regions(f, params, Batch(pair[:, None, None, None]), jax.random.key(0))
+        return linear_regions(Probe(f, params, Batch(pair[:, None, None, None]), KEY))
 
     bends = 0
     for i in range(0, len(POINTS) - 1, 100):

@@ -111,6 +111,25 @@ def test_an_output_without_classes(engine, x64):
     assert error(ntk(first, params, x, engine=engine), flat @ flat.T) < 1e-13
 
 
+class Own:
+    """A model that is neither a module nor a function, of examples by themselves."""
+
+    coupled = False
+
+    def __call__(self, params, x):
+        return x.reshape(len(x), -1) @ params["kernel"]
+
+
+@by_engine
+def test_a_model_of_ones_own(engine, x64):
+    x = images(N)
+    flat = np.asarray(x).reshape(N, -1)
+    params = {"kernel": jnp.ones((flat.shape[1], C))}
+    assert error(ntk(Own(), params, x, engine=engine), C * flat @ flat.T) < 1e-13
+    with pytest.raises(UserError, match="Own is a class, not a network"):
+        ntk(Own, params, x, engine=engine)
+
+
 @by_engine
 def test_coupled_network_equals_jacrev(engine, x64):
     network, params, x = make(Coupled())
