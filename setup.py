@@ -35,7 +35,7 @@ TEST += [*PARQUET, *TENSORBOARD, *NATS_BENCH, *PARETO]
 
 setup(
     name="tenas_jax",
-    version="0.1.0",
+    version="0.2.0",
     description="Neural architecture search without training, in JAX",
     long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",

@@ -35,7 +35,7 @@ COLUMNS = ("round", "metric", "removals", "tau", "repeats", "same", "exact_secon
 
 
 def evaluator_of(config: dict) -> Evaluator:
-    """The evaluator of a search, from its config."""
+    """Makes the evaluator of a search, from its config."""
     space = spaces.get(config["space"])
     overrides = {name: value for name, value in config.items() if name not in TASK}
     overrides["metrics"] = config["metrics"] and tuple(config["metrics"])

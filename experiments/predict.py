@@ -21,8 +21,8 @@ def main(argv: list[str]) -> None:
     del argv
     prepare(1)
     predictor = Predictor(FLAGS.workdir)
-    found = predictor.predict(FLAGS.image, FLAGS.top)
-    rows = [(name, f"{100 * share:.2f} %") for name, share in found]
+    classes = predictor.predict(FLAGS.image, FLAGS.top)
+    rows = [(name, f"{100 * share:.2f} %") for name, share in classes]
     print(format_table(("class", "probability"), rows))
 
 

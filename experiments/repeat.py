@@ -31,15 +31,15 @@ flags.DEFINE_list("strategies", None, "Which; the config's by default.")
 
 
 def searches(config: dict, strategies: list[str], folder: pathlib.Path) -> dict[str, dict]:
-    """The results of some strategies and of random search by one seed."""
-    options, found = config["strategy_options"], {}
+    """Returns the results of some strategies and of random search by one seed."""
+    options, results = config["strategy_options"], {}
     for name in [*(name for name in strategies if name != RANDOM), RANDOM]:
         given = {key: value for key, value in options.items() if key in options_of(name)}
-        if name == RANDOM and not given.get("count") and found:
-            given["count"] = next(iter(found.values()))["architectures_scored"]
+        if name == RANDOM and not given.get("count") and results:
+            given["count"] = next(iter(results.values()))["architectures_scored"]
         own = {**config, "strategy": name, "strategy_options": given}
-        found[name] = run(own, str(folder / f"{name}-{config['seed']}"))
-    return found
+        results[name] = run(own, str(folder / f"{name}-{config['seed']}"))
+    return results
 
 
 def main(argv: list[str]) -> None:
@@ -53,8 +53,8 @@ def main(argv: list[str]) -> None:
     rows: dict[str, list[dict]] = {}
     with Workdir.open(FLAGS.workdir, {"command": "repeat", **config}, ignore=IGNORED) as work:
         for seed in range(config["seed"], config["seed"] + FLAGS.seeds):
-            for name, found in searches({**config, "seed": seed}, strategies, work.path).items():
-                rows.setdefault(name, []).append(seed_row(seed, found, table, columns))
+            for name, results in searches({**config, "seed": seed}, strategies, work.path).items():
+                rows.setdefault(name, []).append(seed_row(seed, results, table, columns))
         write_repeats(rows, table, config, work)
 
 

@@ -23,7 +23,7 @@ flags.mark_flags_as_required(["workdir"])
 
 
 def split(words: list[str]) -> list[str]:
-    """The workdirs; a folder's own name may have a comma."""
+    """Splits words into workdirs; a folder's own name may have a comma."""
     return [
         part
         for word in words

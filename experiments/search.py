@@ -62,7 +62,7 @@ def run(config: dict, workdir: str) -> dict:
 
 
 def checked_config() -> dict:
-    """The config of the command line."""
+    """Reads the config of the command line."""
     config = checked(FLAGS.config.to_dict())
     return {**config, "metrics": names(config.get("metrics"))}
 

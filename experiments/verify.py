@@ -43,20 +43,20 @@ def verify(folder: str, engines: list[str], dtypes: list[str]) -> int:
             with jax.enable_x64(dtype == "float64"):
                 for kind, case in cases:
                     rows += golden.CHECKS[kind](case, dtype, engine)
-            found = [mark(row, tolerance) for row in rows]
+            marked = [mark(row, tolerance) for row in rows]
             table = [
                 (r.name, r.quantity, f"{r.value:.9g}", f"{r.reference:.9g}", f"{r.error:.1e}", m)
-                for r, m in zip(rows, found, strict=True)
+                for r, m in zip(rows, marked, strict=True)
             ]
             print(format_table(("case", "quantity", "value", "reference", "error", ""), table))
-            marks += found
+            marks += marked
     print(f"\n{marks.count(OK)} of {len(marks)} numbers within tolerance", end="")
     print(f", {marks.count(KINK)} beyond it {KINK}" if KINK in marks else "")
     return marks.count(BEYOND)
 
 
 def mark(row: golden.Row, tolerance: float) -> str:
-    """The word for a row; a NaN is beyond any tolerance, and at a kink too."""
+    """Returns the word for a row; a NaN is beyond any tolerance, and at a kink too."""
     if row.error <= tolerance:
         return OK
     return KINK if row.at_kink and math.isfinite(row.error) else BEYOND

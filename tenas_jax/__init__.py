@@ -14,7 +14,7 @@ from tenas_jax.scoring.evaluator import Evaluator, Score
 from tenas_jax.scoring.presets import PRESETS, Protocol, protocol
 from tenas_jax.spaces import SPACES
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "METRICS",

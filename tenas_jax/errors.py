@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 
 class UserError(ValueError):
-    """A mistake in what the user asked for; its message is one clear line.
+    """Tells of a mistake in what the user asked for; its message is one clear line.
 
     The command line prints the message alone. Anything else that is raised is a defect of this
     library and keeps its traceback.
@@ -18,7 +18,7 @@ class UserError(ValueError):
 
 
 def unknown(kind: str, name: object, valid) -> UserError:
-    """The error for a name that is not among the valid ones, with the nearest of them."""
+    """Makes the error for a name that is not among the valid ones, with the nearest of them."""
     names = [str(v) for v in valid]
     near = difflib.get_close_matches(str(name), names, n=1, cutoff=0.6)
     hint = f" (did you mean {near[0]!r}?)" if near else ""

@@ -17,7 +17,7 @@ from tenas_jax.benchmarks.table import Table
 from tenas_jax.errors import UserError, lookup
 from tenas_jax.metrics import METRICS, metric
 from tenas_jax.networks.costs import costs
-from tenas_jax.scoring.combining import COMBINATIONS, combine, goodness, places
+from tenas_jax.scoring.combining import COMBINATIONS, average_ranks, combine, goodness
 from tenas_jax.scoring.scores import Score
 
 RANDOM = "random"
@@ -186,7 +186,7 @@ class Study:
                 single = scores.goodness(repeats)
                 for score, column in {**single, **self._combined(single)}.items():
                     row = {"accuracy": name, "repeats": repeats, "score": score}
-                    tau = estimate_tau(places(column[kept]), accuracy[kept], some)
+                    tau = estimate_tau(average_ranks(column[kept]), accuracy[kept], some)
                     rows.append(row | dict(zip(("tau", "tau_low", "tau_high"), tau, strict=True)))
         return rows
 

@@ -16,7 +16,7 @@ from tenas_jax.benchmarks.intervals import (
     rank_covariances,
 )
 from tenas_jax.errors import UserError
-from tenas_jax.scoring.combining import places
+from tenas_jax.scoring.combining import average_ranks
 
 MIN_ROWS = 10  # below, a rank correlation says next to nothing
 
@@ -160,7 +160,7 @@ def _with_accuracy(
     whole = np.array(columns, np.float64)
     kept = np.isfinite(whole[1])
     check_rows(int(kept.sum()), name)
-    return np.stack([places(column) for column in whole[:, kept]]), among(resamples, kept)
+    return np.stack([average_ranks(column) for column in whole[:, kept]]), among(resamples, kept)
 
 
 def _correlations(

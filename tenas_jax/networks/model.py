@@ -27,7 +27,7 @@ class Model(Protocol):
 
 @struct.dataclass
 class Network:
-    """A Flax (linen) module as a `Model`, with what stays fixed while its parameters vary.
+    """Makes a Flax (linen) module a `Model`, with what stays fixed while its parameters vary.
 
     The module is static: networks that differ only in `encoding` or `state` share a compiled
     program.

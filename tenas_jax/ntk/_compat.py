@@ -41,7 +41,7 @@ _lock = threading.RLock()
 
 
 def load() -> types.ModuleType:
-    """The module `neural_tangents`, imported at the first call.
+    """Returns the module `neural_tangents`, imported at the first call.
 
     Raises:
         UserError: JAX is of an untested version, or neural-tangents is missing, of another
@@ -59,14 +59,14 @@ def load() -> types.ModuleType:
         return sys.modules[_NAME]
 
 
-def _check_installed() -> None:
+def _check_own() -> None:
     try:
-        found = importlib.metadata.version("neural-tangents")
+        own = importlib.metadata.version("neural-tangents")
     except importlib.metadata.PackageNotFoundError:
-        found = "none"
-    if found != VERSION:
+        own = "none"
+    if own != VERSION:
         raise UserError(
-            f"engine 'neural_tangents' needs neural-tangents {VERSION}, found {found}: {INSTALL}"
+            f"engine 'neural_tangents' needs neural-tangents {VERSION}, found {own}: {INSTALL}"
         )
 
 
@@ -117,7 +117,7 @@ def _added(namespace: dict, names: dict):
 
 
 def _with(module: types.ModuleType, **names) -> types.SimpleNamespace:
-    """The names of `module`, some of them replaced; the module itself untouched."""
+    """Holds the names of `module`, some of them replaced; the module itself untouched."""
     return types.SimpleNamespace(**{**vars(module), **names})
 
 
@@ -149,7 +149,7 @@ def _adapt(empirical: types.ModuleType) -> None:
         linear = jax.make_jaxpr(f_lin)(*primals)
 
         def pullback(cotangents):
-            found = empirical._backward_pass(
+            pulled = empirical._backward_pass(
                 linear.jaxpr,
                 mode=mode,
                 consts=linear.consts,
@@ -159,7 +159,7 @@ def _adapt(empirical: types.ModuleType) -> None:
                 _s_rules=s_rules,
                 _fwd=fwd,
             )
-            return jax.tree.unflatten(jax.tree.structure(primals), found)
+            return jax.tree.unflatten(jax.tree.structure(primals), pulled)
 
         return out, pullback
 

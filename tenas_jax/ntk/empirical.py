@@ -26,7 +26,7 @@ ENGINES: dict[str, Callable] = {"jacobian": jacobian.kernel, "neural_tangents": 
 
 
 def resolve_engine(name: str) -> str:
-    """The engine's name; `auto` is `jacobian` on CPU and `neural_tangents` elsewhere.
+    """Returns the engine's name; `auto` is `jacobian` on CPU and `neural_tangents` elsewhere.
 
     Raises:
         UserError: no such engine.

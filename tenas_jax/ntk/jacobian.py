@@ -23,7 +23,7 @@ def rows(
     chunk: int | None = None,
     coupled: bool = True,
 ) -> jax.Array:
-    """The Jacobian of a scalar output of each sample with respect to all parameters.
+    """Computes the Jacobian of a scalar output of each sample with respect to all parameters.
 
     One vector-Jacobian product is vectorised over a chunk of basis cotangents, and repeated over
     chunks. Where samples are coupled, as by batch statistics, each row is a backward pass through
@@ -82,13 +82,13 @@ def _rows_apart(f: Function, params: Any, x: jax.Array, chunk: int | None) -> ja
     n, run = len(x), core.jaxpr_as_fun(program)
     steps = -(-n // max(1, min(chunk, n)))
     size = -(-n // steps)  # what the last chunk lacks are samples once more
-    places = jnp.minimum(jnp.arange(steps * size), n - 1).reshape(steps, size)
-    blocks = map_or_unroll(lambda at: jax.vmap(run)(x[at])[0], places, unroll=unrolled)
+    indices = jnp.minimum(jnp.arange(steps * size), n - 1).reshape(steps, size)
+    blocks = map_or_unroll(lambda at: jax.vmap(run)(x[at])[0], indices, unroll=unrolled)
     return blocks.reshape(steps * size, -1)[:n]
 
 
 def affordable(pullback: Any, unrolled: bool) -> int:
-    """How many cotangents to vectorise over, 1 or more.
+    """Chooses how many cotangents to vectorise over, 1 or more.
 
     A backward pass needs about as much memory as what the forward pass left for it. On CPU a loop
     of passes that each stay in the cache is fastest, but an unrolled one should be short, since
@@ -112,7 +112,7 @@ def kernel(
     chunk: int | None = None,
     coupled: bool = True,
 ) -> jax.Array:
-    """The empirical neural tangent kernel Θ = J(x1) J(x2)ᵀ of a scalar output of each sample.
+    """Computes the empirical kernel Θ = J(x1) J(x2)ᵀ of a scalar output of each sample.
 
     Args:
         f: `(params, x) -> [N]`.

@@ -11,7 +11,7 @@ OK, NOT_FINITE, SINGULAR, NOT_POSITIVE = range(len(FLAGS))
 
 
 class Conditioning(NamedTuple):
-    """A condition number and whether it may be trusted.
+    """Holds a condition number and whether it may be trusted.
 
     Attributes:
         value: λ_max / λ_min, or NaN where `flag` is not `OK`.
@@ -31,7 +31,7 @@ def spectrum(kernel: jax.Array) -> jax.Array:
 
 
 def conditioning(kernel: jax.Array) -> Conditioning:
-    """The condition number κ = λ_max / λ_min of a kernel [N, N], guarded.
+    """Computes the condition number κ = λ_max / λ_min of a kernel [N, N], guarded.
 
     In floating point of precision ε the eigenvalues of K carry an absolute error of up to about
     N ε λ_max. A λ_min within it of zero says only that κ ≥ 1 / (N ε), so such a kernel is

@@ -187,13 +187,13 @@ def listening(workdir: Workdir, *, tensorboard: bool, unit: str = "network") -> 
 
 
 def _mean(values: list) -> float | None:
-    """The mean over repeats; None if a repeat is bad."""
+    """Computes the mean over repeats; None if a repeat is bad."""
     known = [value for value in values if value is not None]
     return sum(known) / len(known) if known and len(known) == len(values) else None
 
 
 def _tags(group: str, fields: Mapping) -> dict[str, float]:
-    """The fields that are numbers which an event can hold, by tag."""
+    """Returns the fields that are numbers which an event can hold, by tag."""
     numbers = {
         f"{group}/{name}": value
         for name, value in plain(fields).items()

@@ -16,7 +16,7 @@ Weights = Mapping[str, float] | None
 
 
 def goodness(values: Sequence[float], higher_is_better: bool) -> np.ndarray:
-    """A score's values as goodness.
+    """Turns a score's values into goodness.
 
     Args:
         values: [K]
@@ -29,7 +29,7 @@ def goodness(values: Sequence[float], higher_is_better: bool) -> np.ndarray:
     return np.where(np.isfinite(values), values if higher_is_better else -values, np.nan)
 
 
-def places(goodness: Sequence[float]) -> np.ndarray:
+def average_ranks(goodness: Sequence[float]) -> np.ndarray:
     """Average ranks float64 [K], 1 for the worst; ties share the mean of theirs, bad ones last."""
     from scipy.stats import rankdata  # slow to import, and not needed by every search
 
@@ -52,7 +52,7 @@ def dense_ranks(gains: Sequence[float], significant: int | None = None) -> np.nd
 
 
 def round_significant(value: float, figures: int | None) -> float:
-    """A value to so many significant figures; unchanged for None and for what is not finite."""
+    """Rounds a value to so many significant figures; None and what is not finite change nothing."""
     if figures is None or not np.isfinite(value):
         return float(value)
     return float(f"{value:.{figures - 1}e}")
@@ -77,7 +77,7 @@ def average_rank_sum(goodness: Mapping[str, np.ndarray], weights: Weights = None
     All scores count alike, whatever number of distinct values they have (Borda's count).
     """
     _takes_none("average_rank_sum", weights)
-    return np.sum([places(column) for column in goodness.values()], axis=0)
+    return np.sum([average_ranks(column) for column in goodness.values()], axis=0)
 
 
 def log_rank_sum(goodness: Mapping[str, np.ndarray], weights: Weights = None) -> np.ndarray:
@@ -88,7 +88,7 @@ def log_rank_sum(goodness: Mapping[str, np.ndarray], weights: Weights = None) ->
     program.
     """
     _takes_none("log_rank_sum", weights)
-    ranks = [places(column) for column in goodness.values()]
+    ranks = [average_ranks(column) for column in goodness.values()]
     return np.sum([np.log(rank / len(rank)) for rank in ranks], axis=0)
 
 
@@ -110,7 +110,7 @@ def weighted(goodness: Mapping[str, np.ndarray], weights: Weights = None) -> np.
             raise UserError(f"the weight of {name} is {shorten(weight)}; valid: finite numbers")
     if not any(weights.values()):
         raise UserError(f"the weights of {', '.join(weights)} are all 0")
-    ranks = {name: places(goodness[name]) for name in weights}
+    ranks = {name: average_ranks(goodness[name]) for name in weights}
     return np.sum([w * ranks[name] / len(ranks[name]) for name, w in weights.items()], axis=0)
 
 

@@ -151,7 +151,7 @@ class Recorder:
         return scores
 
     def _scores_of(self, draw: int, metrics: Iterable[str]) -> dict[str, Score]:
-        """What is known of a draw by these metrics, by key."""
+        """Returns what is known of a draw by these metrics, by key."""
         return self._known.setdefault((draw, frozenset(metrics)), {})
 
     def _record(
@@ -175,7 +175,7 @@ class Recorder:
 def _in_order(
     given: Iterable[tuple[int, str, Score, bool]],
 ) -> Iterator[tuple[int, str, Score, bool]]:
-    """What an evaluator gives by position, each as soon as those before it are there."""
+    """Yields what an evaluator gives by position, each as soon as those before it are there."""
     waiting: dict[int, tuple] = {}
     following = 0
     for one in given:

@@ -33,7 +33,7 @@ class Score:
 
     @property
     def bad(self) -> int:
-        """How many values are flagged."""
+        """Counts the values that are flagged."""
         return sum(flag != FLAGS[OK] for flags in self.flags.values() for flag in flags)
 
     def to_record(self) -> dict:

@@ -54,7 +54,7 @@ class SizesEvaluator:
 
     @property
     def engine(self) -> str:
-        """The kernel's engine."""
+        """Names the kernel's engine."""
         return self._evaluator.engine
 
     @property
@@ -75,7 +75,7 @@ class SizesEvaluator:
         self, masks: Sequence[np.ndarray], draw: int, known: dict[str, Score] | None = None,
         **options: Any,
     ) -> Iterator[tuple[int, str, Score, bool]]:  # fmt: skip
-        """As `Evaluator.score`."""
+        """Scores as `Evaluator.score`."""
         largest = rounded_up([self.space.from_mask(mask) for mask in masks])
         if largest != self._largest:
             spent = self._evaluator.compile_seconds, self._evaluator.run_seconds
@@ -84,7 +84,7 @@ class SizesEvaluator:
         yield from self._evaluator.score(masks, draw, known, **options)
 
     def _made(self, largest: Sizes) -> Evaluator:
-        """The evaluator of all sizes up to the largest."""
+        """Makes the evaluator of all sizes up to the largest."""
 
         def build(**options: Any):
             return sizes_net(self.space.topology, largest, **options)
@@ -94,7 +94,7 @@ class SizesEvaluator:
 
 
 def rounded_up(sizes: Sequence[Sizes]) -> Sizes:
-    """The sizes that a program is compiled for which takes all of some sizes.
+    """Finds the sizes that a program is compiled for which takes all of some.
 
     Raises:
         UserError: there are none.

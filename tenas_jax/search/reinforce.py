@@ -23,7 +23,7 @@ import numpy as np
 
 from tenas_jax.errors import UserError, lookup
 from tenas_jax.metrics import metric
-from tenas_jax.scoring.combining import combine, goodness, places
+from tenas_jax.scoring.combining import average_ranks, combine, goodness
 from tenas_jax.search import policy
 from tenas_jax.search.learner import Learner
 from tenas_jax.search.strategy import whole_number
@@ -95,7 +95,7 @@ class Rank:
         if count < 2:
             return 0.0
         columns = {n: goodness(v, metric(n).higher_is_better) for n, v in self._values.items()}
-        rank = places(combine(self._combination, columns))[-1]
+        rank = average_ranks(combine(self._combination, columns))[-1]
         return float((rank - 1) / (count - 1) - 0.5)
 
     def recall(self, told: Iterable[Mapping[str, float]]) -> None:

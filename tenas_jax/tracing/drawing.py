@@ -14,7 +14,7 @@ from jax.extend import core
 
 
 def lazy_init(module: nn.Module, key: Any, *inputs: Any, **options: Any) -> Any:
-    """The variables that `module.init(key, *inputs, **options)` gives.
+    """Draws the variables that `module.init(key, *inputs, **options)` gives.
 
     Args:
         module: any Flax (linen) module.
@@ -38,7 +38,7 @@ def lazy_init(module: nn.Module, key: Any, *inputs: Any, **options: Any) -> Any:
 
 
 def _needed(jaxpr: core.Jaxpr) -> list:
-    """The equations that the outputs of a program depend on, in its order."""
+    """Keeps the equations that the outputs of a program depend on, in its order."""
     wanted = {v for v in jaxpr.outvars if isinstance(v, core.Var)}
     kept = []
     for equation in reversed(jaxpr.eqns):

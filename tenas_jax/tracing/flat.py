@@ -27,7 +27,7 @@ _LAYERS = ("dot_general", "conv_general_dilated", "name", "scan", "while")
 
 @dataclass(frozen=True)
 class Site:
-    """Where a program's value is handed out.
+    """Says where a program's value is handed out.
 
     Attributes:
         kind: of the value, such as `activation`.
@@ -49,7 +49,7 @@ class Site:
 
 @dataclass(frozen=True)
 class Step:
-    """An equation of the traced program, between slots.
+    """Holds an equation of the traced program, between slots.
 
     Attributes:
         equation: as it was traced.
@@ -75,7 +75,7 @@ class Step:
 
 @dataclass
 class Flat:
-    """A flat program.
+    """Holds a flat program.
 
     Attributes:
         inputs: slots of what it is given.

@@ -29,7 +29,7 @@ from tenas_jax.errors import UserError
 from tenas_jax.tracing.evaluate import evaluate
 from tenas_jax.tracing.flat import Site, Step, flatten
 from tenas_jax.tracing.flow import Flow
-from tenas_jax.tracing.sites import place
+from tenas_jax.tracing.sites import mark
 from tenas_jax.tracing.taps import example_axes
 
 CURVED = frozenset(
@@ -78,7 +78,7 @@ def _margins(f: Callable, x: jax.Array) -> list[jax.Array]:
     program = jax.make_jaxpr(f)(x)
     # No derivatives are taken: functions with their own are inlined.
     flat = flatten(program, [frozenset({0})], whole=CURVED, rules=False)
-    place(flat, [_kinks], frozenset(), {})
+    mark(flat, [_kinks], frozenset(), {})
     return evaluate(flat, [x], None)[1]
 
 

@@ -26,7 +26,7 @@ def map_or_unroll(f: Callable, xs: Any, *, unroll: bool) -> jax.Array:
 
 
 def needs_unrolling(program: core.Jaxpr) -> bool:
-    """Whether a program is better repeated than put in a loop.
+    """Says whether a program is better repeated than put in a loop.
 
     XLA's CPU convolutions are several times slower inside a device loop.
     """

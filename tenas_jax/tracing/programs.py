@@ -7,13 +7,13 @@ from jax.extend import core
 
 
 def inner_programs(equation: core.JaxprEqn) -> list[core.Jaxpr]:
-    """The programs that an operation holds, under whatever name, one by one or several."""
+    """Returns the programs that an operation holds, under whatever name, one by one or several."""
     held = [getattr(value, "jaxpr", value) for value in jax.tree.leaves(equation.params)]
     return [value for value in held if hasattr(value, "eqns")]
 
 
 def holds(program: core.Jaxpr, primitive: str) -> bool:
-    """Whether a program has an operation of this name, such as `conv_general_dilated`."""
+    """Says whether a program has an operation of this name, such as `conv_general_dilated`."""
     return any(
         equation.primitive.name == primitive
         or any(holds(inner, primitive) for inner in inner_programs(equation))

@@ -40,7 +40,7 @@ _HINTS = {
 Finder = Callable[[Flow], list[Site]]
 
 
-def place(
+def mark(
     flat: Flat, finders: Sequence[Finder], weights: frozenset[int], names: dict[int, str]
 ) -> None:
     """Marks a program's sites, inner programs' first.
@@ -57,7 +57,7 @@ def place(
     """
     for step in flat.steps:
         for inner in step.inner:
-            place(inner, finders, weights, names)
+            mark(inner, finders, weights, names)
     flow = Flow(flat, weights, names)
     sites = [site for find in finders for site in find(flow)]
     # What a step gives comes before what the next is given, should both be the same array.

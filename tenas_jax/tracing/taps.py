@@ -123,7 +123,7 @@ def _tapped(f, shifts: list | None, args: tuple, kinds, weights):
             if number in weights and len(args) > 1:
                 own.add(leaf)
     flat = flatten(program, origins, whole=sites.ACTIVATIONS)
-    sites.place(flat, find, frozenset(own), names)
+    sites.mark(flat, find, frozenset(own), names)
     listed = list(flat.listed())
     if shifts is not None and len(shifts) != len(listed):
         raise UserError(f"the function has {len(listed)} taps, but {len(shifts)} shifts are given")

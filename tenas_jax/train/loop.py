@@ -23,7 +23,7 @@ LOOK_EVERY = 20  # steps between two looks at the loss on accelerators, which wo
 
 
 class Training:
-    """One network's training, from its first step or from a checkpoint.
+    """Runs one network's training, from its first step or from a checkpoint.
 
     What a step does depends on the seed and on its own number alone: a training that was killed and
     goes on from a checkpoint ends with the same weights, to the bit on the same devices (on GPUs
@@ -90,7 +90,7 @@ class Training:
         return self._programs.compile_seconds
 
     def initial(self) -> State:
-        """The state before the first step, on all devices."""
+        """Returns the state before the first step, on all devices."""
         key = jax.random.fold_in(jax.random.key(self._seed), 0)
         state = initial_state(self._module, self._optimiser, self.card, key)
         return on_devices(state, self._mesh)
@@ -145,12 +145,12 @@ class Training:
             checkpoints.save(step, state)  # written while the network is evaluated
 
     def _resume(self, checkpoints: Checkpoints) -> tuple[State, int]:
-        """The newest state that was saved, or the first one; and its step."""
+        """Returns the newest state that was saved, or the first one; and its step."""
         state = self.initial()
-        found = checkpoints.newest(**state)
-        if found is None:
+        newest = checkpoints.newest(**state)
+        if newest is None:
             return state, 0
-        return on_devices(found[1], self._mesh), found[0]
+        return on_devices(newest[1], self._mesh), newest[0]
 
     def _epoch(
         self,
@@ -182,7 +182,7 @@ class Training:
         return state, step
 
     def _order(self, epoch: int) -> np.ndarray:
-        """Which images each step of an epoch takes, int32 [steps_per_epoch, batch_size]."""
+        """Draws which images each step of an epoch takes, int32 [steps_per_epoch, batch_size]."""
         order = np.random.default_rng([self._seed, epoch]).permutation(len(self._train))
         size = (self.steps_per_epoch, self.recipe.batch_size)
         return order[: size[0] * size[1]].reshape(size).astype(np.int32)
@@ -212,7 +212,7 @@ class Training:
     def _record(
         self, state: State, step: int, evaluation: Evaluation | None, seconds: float, images: int
     ) -> dict:
-        """The line of an epoch that ends with `step`."""
+        """Makes the line of an epoch that ends with `step`."""
         evaluated = self._is_evaluated(step // self.steps_per_epoch)
         return epoch_record(
             state,

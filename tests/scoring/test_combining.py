@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tenas_jax.errors import UserError
-from tenas_jax.scoring.combining import COMBINATIONS, combine, dense_ranks, goodness, places
+from tenas_jax.scoring.combining import COMBINATIONS, average_ranks, combine, dense_ranks, goodness
 
 A = np.array([3.0, 1.0, 2.0, 2.0])
 B = np.array([0.0, 5.0, 5.0, 9.0])
@@ -87,7 +87,7 @@ def test_the_order_of_architectures_and_the_scale_of_scores_are_nothing(name, da
 
 def test_weights_turn_scores_round_and_leave_them_out():
     scores = {"a": A, "b": B}
-    np.testing.assert_allclose(combine("weighted", scores, {"a": -1}), -places(A) / 4)
+    np.testing.assert_allclose(combine("weighted", scores, {"a": -1}), -average_ranks(A) / 4)
     one = combine("weighted", scores, {"a": 1.0, "b": 0.0})
     np.testing.assert_allclose(one, combine("weighted", scores, {"a": np.float32(1)}))
 
@@ -144,7 +144,7 @@ def test_goodness_is_signed_and_bad_is_nan():
 
 
 def test_places_share_the_mean_and_put_bad_ones_last():
-    np.testing.assert_array_equal(places([5, np.nan, 7, 5, np.inf]), [3.5, 1.5, 5, 3.5, 1.5])
+    np.testing.assert_array_equal(average_ranks([5, np.nan, 7, 5, np.inf]), [3.5, 1.5, 5, 3.5, 1.5])
 
 
 def test_dense_ranks_of_many_are_quick_and_whole_numbers():
