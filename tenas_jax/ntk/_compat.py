@@ -59,7 +59,7 @@ def load() -> types.ModuleType:
         return sys.modules[_NAME]
 
 
-def _check_own() -> None:
+def _check_installed() -> None:
     try:
         own = importlib.metadata.version("neural-tangents")
     except importlib.metadata.PackageNotFoundError:
