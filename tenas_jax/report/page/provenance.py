@@ -6,18 +6,8 @@ from collections.abc import Mapping
 from tenas_jax.report.page.blocks import Block, Code, Fold, Note, Section, Table, cell, table
 from tenas_jax.report.page.run import Run
 from tenas_jax.report.page.words import flat, plural
+from tenas_jax.spaces import SPACES
 
-# space -> the config file of its searches that leaves every field to the preset
-SEARCH_CONFIGS = {
-    "nas_bench_201": "configs/tenas_nas_bench_201.py",
-    "darts": "configs/tenas_darts_cifar10.py",
-    "as_vit": "configs/asvit_cifar10.py",
-}
-TRAIN_CONFIGS = {
-    "nas_bench_201": "configs/train_nas_bench_201.py",
-    "darts": "configs/train_darts_cifar10.py",
-    "as_vit": "configs/train_as_vit_cifar10.py",
-}
 START = {
     "started": "started",
     "device_kind": "device",
@@ -68,16 +58,17 @@ def commit(start: Mapping) -> str | None:
 def command_of(run: Run, kind: str) -> str | None:
     """Writes the command line that asks for the same; None where it is not known."""
     config = run.config
+    # The config file that leaves every field to the preset, where the space has one.
+    known = SPACES.get(config.get("space"))
+    file = known and known.configs.get("train" if kind in ("train", "compare") else "search")
     if kind == "grow":
         return _with_config("grow", "configs/grow_asvit_cifar10.py", config)
-    if kind == "search" and config["space"] in SEARCH_CONFIGS:
-        return _with_config("search", SEARCH_CONFIGS[config["space"]], config)
-    if kind == "repeat" and config.get("space") in SEARCH_CONFIGS and run.result:
+    if kind == "repeat" and file and run.result:
         seeds = max(map(len, run.outcome["searches"].values()))
-        words = _with_config("repeat", SEARCH_CONFIGS[config["space"]], config)
+        words = _with_config("repeat", file, config)
         return f"{words} \\\n    --seeds={seeds}"
-    if kind in ("train", "compare") and config.get("space") in TRAIN_CONFIGS:
-        return _with_config(kind, TRAIN_CONFIGS[config["space"]], config)
+    if kind in ("search", "train", "compare") and file:
+        return _with_config(kind, file, config)
     if kind == "correlate" and config.get("preset") is not None:
         fields = {name: value for name, value in config.items() if name != "command"}
         count = (run.result or {}).get("archs", len(run.records))

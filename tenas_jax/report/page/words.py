@@ -7,10 +7,10 @@ from collections.abc import Mapping
 import numpy as np
 
 from tenas_jax.report.tables import MISSING
+from tenas_jax.spaces import SPACES
 
 WORDS = {
     "arch": "architecture",
-    "as_vit": "As-ViT",
     "average_rank_sum": "rank sum with ties averaged",
     "batch_size": "images N of the kernel",
     "best": "best",
@@ -28,9 +28,7 @@ WORDS = {
     "log_rank_sum": "sum of the ranks' logarithms",
     "local_search": "local search",
     "multiply_adds": "multiply-adds",
-    "nas_bench_201": "NAS-Bench-201",
     "nsga2": "NSGA-II",
-    "darts": "DARTS",
     "pruning": "pruning the supernet",
     "random": "random",
     "rank_sum": "rank sum",
@@ -50,7 +48,8 @@ STRATEGIES = {
 
 def words(name: str) -> str:
     """Puts a name of the library into words; of one that is not known, its own parts."""
-    return WORDS.get(name, name.replace("_", " "))
+    known = WORDS | {name: space.title for name, space in SPACES.items() if space.title}
+    return known.get(name, name.replace("_", " "))
 
 
 def show(value: object, decimals: int | None = None) -> str:

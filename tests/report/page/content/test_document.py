@@ -11,8 +11,9 @@ from ml_collections import config_flags
 from tenas_jax.errors import UserError
 from tenas_jax.report.page import page, write_page
 from tenas_jax.report.page.kinds import KINDS
-from tenas_jax.report.page.provenance import SEARCH_CONFIGS, TRAIN_CONFIGS, command_of
+from tenas_jax.report.page.provenance import command_of
 from tenas_jax.report.page.run import read_run, read_runs
+from tenas_jax.spaces import SPACES
 
 LIMIT = 3e6  # bytes
 
@@ -95,8 +96,7 @@ def test_config_and_machine_are_named(makers, show, tmp_path):
 
 
 FILES = [
-    *(("search", file) for file in SEARCH_CONFIGS.values()),
-    *(("train", file) for file in TRAIN_CONFIGS.values()),
+    *((kind, file) for space in SPACES.values() for kind, file in space.configs.items()),
     ("grow", "configs/grow_asvit_cifar10.py"),
 ]
 
