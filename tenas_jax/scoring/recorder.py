@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from tenas_jax.errors import UserError
+from tenas_jax.runs.json_values import plain
 from tenas_jax.runs.layout import RECORDS
 from tenas_jax.runs.listeners import Listener
 from tenas_jax.runs.processes import from_first
@@ -32,7 +33,7 @@ class Recorded:
 
     Attributes:
         arch: what was scored, in words.
-        encoding: int array, as it was asked.
+        encoding: as it was asked, an int array or a dict of arrays.
         draw: of its weights and batches.
         key: what equal ones share.
         score: what the metrics say.
@@ -40,7 +41,7 @@ class Recorded:
     """
 
     arch: str
-    encoding: np.ndarray
+    encoding: Any
     draw: int
     key: str
     score: Score
@@ -60,13 +61,27 @@ def recorded(records: Iterable[Mapping], path: str | os.PathLike) -> Iterator[Re
     for number, record in enumerate(records, 1):
         try:
             score, key, draw = Score.from_record(record), record["key"], record["draw"]
-            encoding = np.array(record["encoding"])
-            if encoding.dtype.kind not in "iu" or type(draw) is not int or type(key) is not str:
+            encoding = _arrays(record["encoding"])
+            if type(draw) is not int or type(key) is not str:
                 raise UserError("encoding, draw or key is none")
             yield Recorded(record["arch"], encoding, draw, key, score, record.get("round"))
         except (KeyError, ValueError) as error:  # of which a UserError is one
             what = f"it has no {error}" if isinstance(error, KeyError) else str(error)
             raise UserError(f"{os.path.join(path, RECORDS)}, line {number}: {what}") from error
+
+
+def _arrays(encoding: Any) -> Any:
+    """Reads an encoding: a dict of such, or nested lists of numbers.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if isinstance(encoding, dict):
+        return {name: _arrays(part) for name, part in encoding.items()}
+    array = np.array(encoding)
+    if array.dtype.kind not in "iuf":
+        raise UserError("encoding, draw or key is none")
+    return array
 
 
 class Recorder:
@@ -113,7 +128,7 @@ class Recorder:
 
     def score(
         self,
-        encodings: Sequence[np.ndarray],
+        encodings: Sequence[Any],
         draw: int = 0,
         *,
         metrics: Sequence[str] | None = None,
@@ -141,7 +156,7 @@ class Recorder:
             yield score
 
     def score_all(
-        self, what: str, encodings: Sequence[np.ndarray], draw: int = 0, **options: Any
+        self, what: str, encodings: Sequence[Any], draw: int = 0, **options: Any
     ) -> list[Score]:
         """Scores as `score`, and tells how far it is with `what`."""
         scores = []
@@ -154,13 +169,11 @@ class Recorder:
         """Returns what is known of a draw by these metrics, by key."""
         return self._known.setdefault((draw, frozenset(metrics)), {})
 
-    def _record(
-        self, encoding: np.ndarray, draw: int, key: str, score: Score, beside: Mapping
-    ) -> None:
+    def _record(self, encoding: Any, draw: int, key: str, score: Score, beside: Mapping) -> None:
         """Appends a line, and tells of it."""
         record = {
             "arch": self.evaluator.space.describe(encoding),
-            "encoding": np.asarray(encoding).tolist(),
+            "encoding": plain(encoding),
             "draw": draw,
             "key": key,
             **beside,

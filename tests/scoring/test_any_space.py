@@ -1,5 +1,7 @@
 """A space that has no cells, no masks and no numbers: what an evaluator asks of any space."""
 
+import dataclasses
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -9,8 +11,10 @@ import pytest
 from tenas_jax.data import Images, Tokens
 from tenas_jax.errors import UserError
 from tenas_jax.networks import Blueprint, Network
+from tenas_jax.runs.workdir import Workdir
 from tenas_jax.scoring.evaluator import Evaluator
 from tenas_jax.scoring.presets import protocol
+from tenas_jax.scoring.recorder import Recorder
 from tenas_jax.spaces import Space
 
 WIDTHS = (4, 8, 16)
@@ -84,6 +88,23 @@ def test_encodings_may_be_trees(share_equal):
     found = scores(images(), ("condition_number",), ("4", "16", "4"), share_equal=share_equal)
     kappas = [found[i].mean("condition_number") for i in range(3)]
     assert np.isfinite(kappas).all() and kappas[0] == kappas[2] != kappas[1]
+
+
+def test_what_was_recorded_is_not_scored_again(tmp_path):
+    settings = protocol("reference", metrics=("snip",), batch_size=6, repeats=1, augment=False)
+    settings = dataclasses.replace(settings, options={"snip": {"batch_size": 6}})
+    evaluator = Evaluator(Widths(), images(), settings, seed=0, devices=jax.devices()[:1])
+    asked = [evaluator.space.encode(index) for index in (0, 2)]
+    with Workdir.open(tmp_path, {}) as workdir:
+        first = list(Recorder(evaluator, workdir).score(asked))
+    with Workdir.open(tmp_path, {}) as workdir:
+        recorder = Recorder(evaluator, workdir)
+        read = recorder.recall()
+        again = list(recorder.score(asked))
+        assert len(workdir.records()) == 2
+    assert [score.mean("snip") for score in again] == [score.mean("snip") for score in first]
+    assert [record.arch for record in read] == ["4", "16"]
+    assert [int(record.encoding["width"]) for record in read] == [4, 16]
 
 
 def test_tokens_are_scored_too():

@@ -153,7 +153,7 @@ def test_without_recalling_nothing_is_known_and_counting_goes_on(work):
         ("key", None, "encoding, draw or key is none"),
         ("draw", "x", "encoding, draw or key is none"),
         ("draw", True, "encoding, draw or key is none"),
-        ("encoding", [[0.5]], "encoding, draw or key is none"),
+        ("encoding", [["a"]], "encoding, draw or key is none"),
         ("encoding", [[1], [1, 2]], "inhomogeneous"),
         ("scores", {}, "not a whole score"),
         ("seconds", "x", "not a whole score"),
