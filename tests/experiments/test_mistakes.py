@@ -25,7 +25,7 @@ ARCH = "|nor_conv_3x3~0|+|none~0|nor_conv_1x1~1|+|skip_connect~0|none~1|nor_conv
         (["--config.metrics=()"], ["at least one metric"]),
         (["--config.metrics=linear_regions,kappa"], ["unknown metric 'kappa'"]),
         (["--config.initialiser=kaiming_normal"], ["'kaiming_normal_fan_in'"]),
-        (["--config.batch_size=33"], ["32 images", "33"]),
+        (["--config.batch_size=33"], ["32 examples", "33"]),
     ],
 )
 def test_of_a_search(commands, tiny, tmp_path, changes, words):
