@@ -22,10 +22,6 @@ def get_config() -> ConfigDict:
     config.preset = "as_vit"
     config.metrics = placeholder(tuple)  # names of the scores (κ of features, length distortion)
     config.batch_size = placeholder(int)  # images N of the kernel (16)
-    for name in ("length_distortion", "gauss_length", "extrinsic_curvature"):
-        # points of a curve of images (10), norms of the network along it (identity)
-        fields = {"curve_points": placeholder(int), "norms": placeholder(str)}
-        config.options[name] = ConfigDict(fields)
     config.size = 64
     config.strategy_options.learning_rate = 0.08
     config.strategy_options.window = 20

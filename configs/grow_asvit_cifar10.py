@@ -10,6 +10,8 @@ is what is grown (`scale` 1), from width 8. Cost and results measured here are i
 from ml_collections import ConfigDict
 from ml_collections.config_dict import placeholder
 
+from configs.metric_options import metric_options
+
 
 def get_config() -> ConfigDict:
     """The configuration; a field that is None takes the preset's value, but for `least`."""
@@ -37,11 +39,7 @@ def get_config() -> ConfigDict:
     config.batch_size = placeholder(int)  # images N of the kernel (16)
     config.repeats = placeholder(int)  # networks that a score is averaged over (5)
     config.initialiser = placeholder(str)  # of dense kernels: in networks.INITIALISERS
-    config.options = ConfigDict()  # metrics' own options and settings
-    for name in ("length_distortion", "gauss_length", "extrinsic_curvature"):
-        # points of a curve of images (10), norms of the network along it (identity)
-        fields = {"curve_points": placeholder(int), "norms": placeholder(str)}
-        config.options[name] = ConfigDict(fields)
+    config.options = metric_options()  # metrics' own, as options.length_distortion.norms=sample
     config.engine = placeholder(str)  # jacobian, neural_tangents or auto
     config.chunk = placeholder(int)  # rows of the Jacobian in memory at a time; None: what fits
     config.tensorboard = False  # event files for TensorBoard in the workdir?

@@ -22,9 +22,6 @@ def get_config() -> ConfigDict:
     config.strategy = "reinforce"
     config.metrics = METRICS
     config.batch_size = 64  # images N of the kernel, and as many again held out
-    regression = config.options.kernel_regression = ConfigDict()
-    regression.ridge = placeholder(float)  # relative to the kernel's diagonal (0)
-    regression.regression_weights = placeholder(str)  # whose kernel: cells or all (cells)
     options = config.strategy_options  # of the strategy: None leaves one at its default
     options.count = placeholder(int)  # architectures scored, after which a search ends (no limit)
     options.steps = placeholder(

@@ -11,6 +11,8 @@ the README.
 from ml_collections import ConfigDict
 from ml_collections.config_dict import placeholder
 
+from configs.metric_options import metric_options
+
 
 def get_config() -> ConfigDict:
     """The default configuration; a field that is None takes the preset's value."""
@@ -32,8 +34,7 @@ def get_config() -> ConfigDict:
     config.redraw_weights = placeholder(bool)  # new weights each repeat (reference no, paper yes)
     config.initialiser = placeholder(str)  # of the kernels: a name in networks.INITIALISERS
     config.network = placeholder(str)  # of the space: scored, published, testing (scored)
-    own = config.options = ConfigDict()  # metrics' own options and settings
-    own.linear_regions = ConfigDict({"batch_size": placeholder(int)})  # inputs (3000; paper 5000)
+    config.options = metric_options()  # metrics' own, as options.linear_regions.batch_size=5000
     config.augment = placeholder(bool)  # random flips and shifts of the images (yes)
     config.engine = placeholder(str)  # jacobian, neural_tangents or auto
     config.chunk = placeholder(int)  # cotangents in memory at a time; None: what fits

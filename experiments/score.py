@@ -35,15 +35,17 @@ def main(argv: list[str]) -> None:
     images = data.load(FLAGS.data, data_dir=FLAGS.data_dir, size=FLAGS.size)
     evaluator = Evaluator(space, images, protocol, seed=FLAGS.seed)
     [(_, _, score, _)] = evaluator.score([space.to_mask(arch)], draw=0)
-    rows = [
-        (name, score.mean(name), *score.values[name], ", ".join(sorted(set(score.flags[name]))))
-        for name in protocol.metrics
-    ]
-    repeats = [f"repeat {r}" for r in range(protocol.repeats)]
+    most = max(map(len, score.values.values()))
+    rows = []
+    for name in protocol.metrics:
+        values = [*score.values[name], *[None] * (most - len(score.values[name]))]
+        size, flags_ = protocol.setting(name, "batch_size"), sorted(set(score.flags[name]))
+        rows.append((name, size, score.mean(name), *values, ", ".join(flags_)))
+    repeats = [f"repeat {r}" for r in range(most)]
     print(space.to_string(arch))
-    print(format_table(("metric", "mean", *repeats, "flags"), rows))
+    print(format_table(("metric", "examples", "mean", *repeats, "flags"), rows))
     print(
-        f"preset {FLAGS.preset}, {FLAGS.data}, N = {FLAGS.batch_size}, engine {evaluator.engine}, "
+        f"preset {FLAGS.preset}, {FLAGS.data}, engine {evaluator.engine}, "
         f"compile {evaluator.compile_seconds:.1f} s, run {evaluator.run_seconds:.3f} s, of which "
         f"data and weights {evaluator.input_seconds:.3f} s"
     )

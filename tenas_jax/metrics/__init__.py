@@ -52,7 +52,7 @@ METRICS: dict[str, Metric] = {
         kernel_regression,
         higher_is_better=False,
         spec=NetworkSpec(outputs="logits"),
-        needs=("kernel", "targets", "held_out", "two_classes"),
+        needs=("kernel", "targets", "held_out", "two_classes", "logits"),
         option_checks={"ridge": check_ridge, "regression_weights": check_weights},
         mask_gradient=kernel_regression_gradient,
         reference="Chen et al., 2021, arXiv:2108.11939",

@@ -93,6 +93,7 @@ def along(
         if probe.key is None:
             raise UserError("a curve needs a key that draws it, or a basis")
         basis = circle(probe.key, shape, dtype)
+    basis = jnp.asarray(basis)
     if basis.shape != (math.prod(shape), 2):
         raise UserError(
             f"a basis of {tuple(basis.shape)} does not fit inputs of {tuple(shape)}; "

@@ -1,14 +1,14 @@
 """What is to be known of a metric beside its formula, and whether data and a network suffice it."""
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from tenas_jax.errors import UserError, unknown
+from tenas_jax.errors import UserError, shorten, unknown
 from tenas_jax.metrics.probe import Probe
 from tenas_jax.networks.spec import NetworkSpec
 from tenas_jax.ntk import NOT_FINITE, OK
@@ -21,6 +21,7 @@ NEEDS: dict[str, str] = {
     "targets": "labels: data, or a batch (inputs, targets), that has them",
     "two_classes": "labels of two classes at least",
     "held_out": "another batch: give validation=(inputs, targets), or data with enough examples",
+    "logits": "a logit for each class, outputs [N, C]",
     "kernel": "at least 2 examples, whose kernel it takes",
     "relu": "a network with ReLUs or other piecewise linear activations",
     "float_inputs": "inputs that are floats: images or vectors, no tokens",
@@ -70,15 +71,20 @@ class Metric:
         return tuple(p.name for p in parameters if p.kind is p.KEYWORD_ONLY)
 
 
-def check_options(name: str, metric: Metric, options: Mapping[str, Any]) -> None:
+def check_options(
+    name: str, metric: Metric, options: Mapping[str, Any], settings: Sequence[str] = SETTINGS
+) -> None:
     """Raises a `UserError` for an option that a metric does not have, or a value it does not take.
 
     Args:
         name: of the metric.
-        metric: with its options, beside which `SETTINGS` are valid.
+        metric: with its options.
         options: option -> value.
+        settings: what is valid beside them.
     """
-    valid = (*metric.options, *SETTINGS)
+    if not isinstance(options, Mapping):
+        raise UserError(f"options of {name} are {shorten(options)}; valid: names with values")
+    valid = (*metric.options, *settings)
     for option, value in options.items():
         if option not in valid:
             raise unknown(f"option of {name}", option, valid)

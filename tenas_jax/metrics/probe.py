@@ -99,7 +99,7 @@ class Probe:
             UserError: the batch does not divide into so many parts.
         """
         n = len(self.batch)
-        if n % parts:
+        if parts < 1 or n % parts:
             raise UserError(f"a batch of {n} does not divide into {parts} parts")
         split = jax.tree.map(lambda a: a.reshape(parts, n // parts, *a.shape[1:]), self._own_batch)
         return jax.lax.map(
@@ -208,6 +208,26 @@ class Probe:
 
         return tapped(self.model, self.params, self.batch.inputs, kinds=kinds)[1]
 
+    def tap_gradients(
+        self, kinds: Sequence[str], of: Callable[[jax.Array], jax.Array] | None = None
+    ) -> list[jax.Array]:
+        """Computes ∂L/∂(inner value) for the values of `taps`, in their order and shapes.
+
+        Args:
+            kinds: of the values.
+            of: L, of the outputs; by default the mean loss of the batch.
+        """
+        from tenas_jax.tracing.taps import with_shifts
+
+        batch = self.batch
+
+        def loss(outputs: jax.Array) -> jax.Array:
+            return cross_entropy(outputs, batch.targets, batch.weights).mean()
+
+        g, zeros = with_shifts(self.model, self.params, batch.inputs, kinds=kinds)
+        total = loss if of is None else of
+        return jax.grad(lambda shifts: total(g(shifts, self.params, batch.inputs)[0]))(zeros)
+
     def function(self) -> Callable[[Any], jax.Array]:
         """Returns the network as a function of inputs alone."""
         return lambda inputs: self.model(self.params, inputs)
@@ -222,6 +242,7 @@ class Probe:
                 raise UserError(f"{what} needs inputs that are floats, not {leaf.dtype}")
 
 
-def _identity(inputs: Any) -> tuple[int, ...]:
-    """Tells one tree of arrays from others, by which objects they are."""
-    return tuple(map(id, jax.tree.leaves(inputs)))
+def _identity(inputs: Any) -> tuple:
+    """Tells one tree of arrays from others, by its form and which objects it holds."""
+    leaves, tree = jax.tree.flatten(inputs)
+    return tree, *map(id, leaves)

@@ -104,10 +104,11 @@ def as_model(
         raise
     except Exception as error:  # of the user's own code, whatever it is
         first = (str(error).splitlines() or [""])[0] or type(error).__name__
-        where = f"inputs {tuple(inputs.shape)} of {inputs.dtype}"
+        shapes = [f"{tuple(leaf.shape)} of {leaf.dtype}" for leaf in jax.tree.leaves(inputs)]
+        where = f"inputs {', '.join(shapes)}"
         line = textwrap.shorten(f"the network cannot be run on {where}: {first}", 230)
         raise UserError(line) from error
-    _check_outputs(out, len(inputs))
+    _check_outputs(out, len(jax.tree.leaves(inputs)[0]))
     return model, params
 
 

@@ -50,6 +50,7 @@ class Blueprint:
         outputs: those that it has, its own first.
         norms: those that it has, its own first.
         patches: whether its inputs are small one-channel patches rather than whole images.
+        images: whether its inputs are images [N, H, W, C].
         side_multiple: what the height and width of its images must be multiples of.
         relu: whether it has ReLUs.
         adapt: `(module, params, encoding, channels) -> params`, where the initial parameters of an
@@ -60,6 +61,7 @@ class Blueprint:
     outputs: tuple[str, ...] = ("logits",)
     norms: tuple[str, ...] = ("on",)
     patches: bool = False
+    images: bool = True
     side_multiple: int = 1
     relu: bool = True
     adapt: Callable[..., Params] | None = None

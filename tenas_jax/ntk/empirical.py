@@ -90,6 +90,7 @@ def taking_part(
     Raises:
         UserError: there is no such parameter.
     """
+    weights = (weights,) if isinstance(weights, str) else weights
     every = _by_path(params)
     chosen = {
         path: leaf

@@ -63,16 +63,19 @@ def score(
     data = _batch(batch)
     if validation is not None:
         data = data.replace(held_out=_batch(validation))
-    given, offered = metric_options or {}, offered_by(data)
+    given = metric_options or {}
     for name, own in given.items():
-        check_options(name, metric(name), own)
-    chosen = {name: metric(name) for name in _names(metrics, offered)}
-    for name, m in chosen.items():
-        check_needs(name, m, offered, "this batch")
+        check_options(name, metric(name), own, settings=())
+    asked = None if metrics is None else _asked(metrics)
 
     key = jax.random.key(0) if key is None else key
     static = tuple(sorted(options.items()))
     network, params = as_model(model, params_or_key, data.inputs, key=key, options=static)
+    shape = jax.eval_shape(network, params, data.inputs).shape
+    offered = {**offered_by(data), "logits": len(shape) == 2 and shape[1] > 1}
+    chosen = {name: metric(name) for name in (_met(offered) if asked is None else asked)}
+    for name, m in chosen.items():
+        check_needs(name, m, offered, "this batch or network")
     if any("targets" in m.needs for m in chosen.values()):
         _check_targets(network, params, data)
     return {
@@ -81,18 +84,23 @@ def score(
     }
 
 
-def _names(metrics: Sequence[str] | None, offered: Mapping[str, bool]) -> list[str]:
-    """Returns what is asked for; by default the metrics for which the data has all they need."""
-    if metrics is None:
-        return [
-            name
-            for name, m in METRICS.items()
-            if "forward_mode" not in m.needs and all(offered.get(need, True) for need in m.needs)
-        ]
+def _asked(metrics: Sequence[str]) -> list[str]:
+    """Returns the names that are asked for, all of metrics that there are."""
     names = [metrics] if isinstance(metrics, str) else list(metrics)
     if not names:
         raise UserError(f"no metric is named; valid: {', '.join(METRICS)}")
+    for name in names:
+        metric(name)
     return names
+
+
+def _met(offered: Mapping[str, bool]) -> list[str]:
+    """Returns the names of the metrics all of whose needs are met, none in forward mode."""
+    return [
+        name
+        for name, m in METRICS.items()
+        if "forward_mode" not in m.needs and all(offered.get(need, True) for need in m.needs)
+    ]
 
 
 def _batch(batch: Any) -> Batch:

@@ -4,7 +4,7 @@ All candidates of a draw see the same weights and batches, so that their differe
 (common random numbers), and a score in a draw does not depend on what else is scored.
 """
 
-import operator
+import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -14,10 +14,11 @@ import numpy as np
 from jax.sharding import Mesh
 
 from tenas_jax.data.dataset import Dataset
-from tenas_jax.errors import UserError
+from tenas_jax.errors import UserError, lookup
 from tenas_jax.metrics import Probe, metric
 from tenas_jax.networks import Blueprint, NetworkSpec, blueprints, built, complete, initialiser
 from tenas_jax.ntk import FLAGS, resolve_engine
+from tenas_jax.runs.json_values import plain
 from tenas_jax.scoring.draws import Draws, Sight, on_devices
 from tenas_jax.scoring.offers import check_space
 from tenas_jax.scoring.presets import Protocol
@@ -76,8 +77,9 @@ class Evaluator:
         self._share_equal = share_equal
         self._programs: dict[Any, Any] = {}
         self._clock = 0.0  # when the devices began the block that is running
-        if isinstance(seed, bool) or not 0 <= operator.index(seed) < 2**32:
-            raise UserError(f"the seed must be from 0 to {2**32 - 1}, not {seed}")
+        whole = isinstance(seed, int | np.integer) and not isinstance(seed, bool)
+        if not whole or not 0 <= seed < 2**32:
+            raise UserError(f"the seed must be from 0 to {2**32 - 1}, not {seed!r}")
         self._sights = self._seen(blueprints(space) if networks is None else networks)
         self._repeats = {name: protocol.setting(name, "repeats") for name in protocol.metrics}
         keep = len(set(self._sights.values())) * max(self._repeats.values())
@@ -107,7 +109,9 @@ class Evaluator:
             then the others in their order, but that equal ones come together.
         """
         plan = self._plan(self.protocol.metrics if metrics is None else metrics, gradients)
-        known = dict(known or {})
+        self._check_shapes(encodings)
+        # A score without the gradients that are wanted is none.
+        known = {k: s for k, s in (known or {}).items() if s.gradients or not gradients}
         keys = [self.key(encoding) for encoding in encodings]
         twins: dict[str, list[int]] = {}
         for i, key in enumerate(keys):
@@ -147,11 +151,25 @@ class Evaluator:
         """Returns what two encodings share if their scores are."""
         if self._share_equal:
             return self.space.cache_key(encoding)
-        leaves = [np.asarray(leaf).ravel() for leaf in jax.tree.leaves(encoding)]
-        return "encoding:" + "".join(str(int(v)) for leaf in leaves for v in leaf)
+        return "encoding:" + json.dumps(plain(encoding), separators=(",", ":"))
+
+    def _check_shapes(self, encodings: Sequence[Any]) -> None:
+        """Raises a `UserError` for encodings of other shapes than the space's example."""
+        wanted = jax.tree.map(np.shape, self.space.example())
+        for encoding in encodings:
+            shapes = jax.tree.map(np.shape, encoding)
+            if shapes != wanted:
+                raise UserError(
+                    f"an encoding of {self.space.name} has shape {wanted}, not {shapes}: one "
+                    "compiled program serves all that have one"
+                )
 
     def _plan(self, metrics: Sequence[str], gradients: bool) -> list[list[Program]]:
         """Returns for each repeat the programs that compute some metrics, one a sight."""
+        if not metrics:
+            raise UserError("no metric is asked for")
+        for name in metrics:
+            lookup("metric of the protocol", self._sights, name)
         plan = []
         for repeat in range(max(self._repeats[name] for name in metrics)):
             by_sight: dict[Sight, list[str]] = {}

@@ -29,7 +29,7 @@ def check_space(
         UserError: a need that is not met, a batch larger than the data, images whose sides the
             network does not take.
     """
-    needs = metric(name).needs
+    needs, sides = metric(name).needs, data.example.shape[:-1]
     twice = 2 if "held_out" in needs else 1
     if not blueprint.patches and twice * size > len(data):
         held_out = " and a held-out batch" if twice == 2 else ""
@@ -39,6 +39,7 @@ def check_space(
     labels = getattr(data, "labels", None)
     offered = {
         "targets": data.classes > 0,
+        "logits": spec.outputs == "logits" and data.classes > 1,
         "two_classes": labels is None or len(np.unique(labels)) > 1,
         "kernel": size > 1,
         "relu": blueprint.relu,
@@ -46,7 +47,13 @@ def check_space(
         "forward_mode": spec.smooth,
     }
     check_needs(name, metric(name), offered, f"{data.name}, network {spec.name!r} of {space},")
-    sides = data.example.shape[:-1]
+    if blueprint.images and len(sides) != 2:
+        raise UserError(
+            f"{name}: the network {spec.name!r} of {space} takes images [N, H, W, C], and an "
+            f"example of {data.name} has shape {data.example.shape}"
+        )
+    if blueprint.patches and not hasattr(data, "patches"):
+        raise UserError(f"{name} needs patches of images, which {data.name} does not give")
     if not blueprint.patches and any(side % blueprint.side_multiple for side in sides):
         raise UserError(
             f"images are {'x'.join(map(str, sides))}, but the network of {space} needs sides that "

@@ -51,16 +51,18 @@ class Protocol:
     options: Options = field(default_factory=dict)
 
     def __post_init__(self):
-        for name in ("batch_size", "repeats"):
-            if getattr(self, name) < 1:
-                raise UserError(f"{name} must be at least 1, not {getattr(self, name)}")
+        for name in ("batch_size", "repeats", "chunk"):
+            value = getattr(self, name)
+            whole = isinstance(value, int) and not isinstance(value, bool)
+            if not (whole and value >= 1) and (name, value) != ("chunk", None):
+                raise UserError(f"{name} must be at least 1, not {value!r}")
+        if isinstance(self.metrics, str):
+            object.__setattr__(self, "metrics", (self.metrics,))
         if not self.metrics:
             raise UserError("metrics must name at least one metric")
         for name in self.metrics:
             if self.metrics.count(name) > 1:
                 raise UserError(f"metric {name!r} is named twice")
-        if self.chunk is not None and self.chunk < 1:
-            raise UserError(f"chunk must be at least 1, not {self.chunk}")
         for name, options in self.options.items():
             check_options(name, metric(name), options)
 
@@ -129,6 +131,8 @@ def protocol(preset: str, *, options: Options | None = None, **overrides: Any) -
             raise unknown("field of a protocol", name, valid)
     merged = {name: dict(given) for name, given in base.options.items()}
     for name, given in (options or {}).items():
+        if not isinstance(given, Mapping):
+            raise UserError(f"options of {name} are {given!r}; valid: names with values")
         own = {option: value for option, value in given.items() if value is not None}
         if own:
             merged[name] = {**merged.get(name, {}), **own}

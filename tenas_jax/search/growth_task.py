@@ -8,6 +8,7 @@ from tenas_jax.errors import UserError, shorten
 from tenas_jax.runs.tensorboard import check_tensorboard
 from tenas_jax.scoring.presets import Protocol
 from tenas_jax.search.growth import Growth
+from tenas_jax.search.task import given_options
 from tenas_jax.spaces.as_vit.grown import AsVitSizes
 from tenas_jax.spaces.as_vit.sizes import split
 
@@ -38,6 +39,7 @@ def checked(config: Mapping[str, Any], searched: str | None = None) -> dict[str,
         if config[name] != valid:
             raise UserError(f"{name} is {shorten(config[name])}; a growth has {valid!r}")
     check_tensorboard(config["tensorboard"])
+    config = {**config, "options": given_options(config.get("options"))}
     space, texts = spaces.get(SPACE), [t for t in (config["topology"], searched) if t]
     topologies = {space.to_string(space.parse(split(text)[0])) for text in texts}
     if not topologies:

@@ -34,6 +34,7 @@ def checked(config: Mapping[str, Any]) -> dict[str, Any]:
         if name not in config:
             raise UserError(f"the config has no field {name!r}; valid: {', '.join(TASK)}")
     check_tensorboard(config["tensorboard"])
+    config["options"] = given_options(config.get("options"))
     budget = {**dict.fromkeys(LIMITS), **TIMED, **(config.pop("budget") or {})}
     for name, value in budget.items():
         if name not in (*LIMITS, *TIMED):
@@ -42,6 +43,15 @@ def checked(config: Mapping[str, Any]) -> dict[str, Any]:
             raise UserError(f"budget.{name} is {value!r}, but budget.milliseconds sets no limit")
     limited = any(budget[name] is not None for name in LIMITS)
     return {**config, "budget": budget} if limited else config
+
+
+def given_options(options: Mapping[str, Mapping[str, Any]] | None) -> dict[str, dict]:
+    """Returns the options of metrics that are given, those that are None left out."""
+    named = {
+        name: {option: value for option, value in own.items() if value is not None}
+        for name, own in (options or {}).items()
+    }
+    return {name: own for name, own in named.items() if own}
 
 
 def budget_of(config: Mapping[str, Any], space: Space, workdir: str | os.PathLike) -> Budget | None:

@@ -29,4 +29,5 @@ def test_a_printed_score_is_that_of_the_evaluator(commands, tiny, quick_compilat
     [(_, _, score, _)] = evaluator.score([space.to_mask(space.parse(ARCH))], draw=0)
     numbers = [score.mean("linear_regions"), *score.values["linear_regions"]]
     [line] = [s for s in result.stdout.splitlines() if s.startswith("linear_regions")]
-    assert line.split() == ["linear_regions", *(f"{n:g}" for n in numbers), "ok"]
+    size = {"reference": "3000", "paper": "5000"}[preset]
+    assert line.split() == ["linear_regions", size, *(f"{n:g}" for n in numbers), "ok"]

@@ -51,7 +51,7 @@ EXPECTED = {
     "kernel_regression": Said(
         False,
         LOGITS,
-        ("kernel", "targets", "held_out", "two_classes"),
+        ("kernel", "targets", "held_out", "two_classes", "logits"),
         ("ridge", "regression_weights"),
         flagged=True,
         differentiable=True,

@@ -34,7 +34,7 @@ class Wide(nn.Module):
         return nn.Dense(self.classes)(x * used.reshape(1, -1) * encoding["gain"])
 
 
-NETWORKS = {"scored": Blueprint(lambda spec, classes: Network(Wide(classes)))}
+NETWORKS = {"scored": Blueprint(lambda spec, classes: Network(Wide(classes)), images=False)}
 
 
 class Widths(Space):
