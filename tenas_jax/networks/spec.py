@@ -53,6 +53,8 @@ class Blueprint:
         images: whether its inputs are images [N, H, W, C].
         side_multiple: what the height and width of its images must be multiples of.
         relu: whether it has ReLUs.
+        used: `(params, encoding) -> params-like`, 1 where an architecture has the parameter and 0
+            where it has not; None where it has all.
         adapt: `(module, params, encoding, channels) -> params`, where the initial parameters of an
             architecture are not those that are drawn for all; None where they are.
     """
@@ -64,6 +66,7 @@ class Blueprint:
     images: bool = True
     side_multiple: int = 1
     relu: bool = True
+    used: Callable[[Params, Any], Params] | None = None
     adapt: Callable[..., Params] | None = None
 
 
@@ -84,6 +87,10 @@ class Built:
     def of(self, encoding: jax.Array) -> Network:
         """Returns the network of an architecture, or of a supernet."""
         return self.network.replace(encoding=encoding)
+
+    def used(self, params: Params, encoding: Any) -> Params | None:
+        """Returns for each parameter whether an architecture has it, 1 or 0; None for all."""
+        return None if self.blueprint.used is None else self.blueprint.used(params, encoding)
 
     def initial(self, params: Params, encoding: jax.Array, channels: int) -> Params:
         """Returns the initial parameters of an architecture.

@@ -110,9 +110,10 @@ def measured(
     """
     built = program.sight.built
     params = built.initial(params, encoding, jax.tree.leaves(batch.inputs)[0].shape[-1])
+    used = built.used(params, encoding)
     key = jax.random.wrap_key_data(key_data)
     how = {"engine": protocol.engine, "chunk": protocol.chunk}
-    probe, results = Probe(built.of(encoding), params, batch, key, **how), {}
+    probe, results = Probe(built.of(encoding), params, batch, key, used=used, **how), {}
     for name in program.metrics:
         m, options, gradient = metric(name), protocol.options_of(name), None
         value, flag = measure(m, probe, **options)

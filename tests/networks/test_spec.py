@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from flax import traverse_util
 
+from tenas_jax import spaces
 from tenas_jax.errors import UserError
 from tenas_jax.networks import (
     Blueprint,
@@ -19,6 +20,7 @@ from tenas_jax.networks import (
     complete,
     scored_network,
 )
+from tenas_jax.networks.costs import costs
 from tenas_jax.networks.nas_bench_201.scored import NasBench201
 from tenas_jax.networks.spec import NORMS, OUTPUTS
 from tenas_jax.networks.trained import derived
@@ -195,3 +197,39 @@ def test_frozen_norms_have_the_values_of_those_that_are_on(x64):
     run = jax.jit(lambda network: network(params, inputs))
     on, frozen = (run(network) for network in networks)
     np.testing.assert_allclose(frozen, on, rtol=1e-9, atol=1e-12)
+
+
+def test_the_parameters_that_an_architecture_has_are_those_of_its_trained_network():
+    space = spaces.get("nas_bench_201")
+    spec = NetworkSpec("published")
+    built = scored_network(space, spec, classes=10)
+    archs = space.sample(np.random.default_rng(0), 3)
+    counts = costs(space, [space.to_string(arch) for arch in archs])["parameters"]
+    network = built.of(jnp.asarray(space.supernet(), jnp.float32))
+    shapes = jax.eval_shape(lambda x: network.init(KEY, x), jnp.zeros((2, 8, 8, 3)))
+    params = jax.tree.map(lambda shape: np.zeros(shape.shape, np.float32), shapes)
+    for arch, count in zip(archs, counts, strict=True):
+        used = built.used(params, jnp.asarray(space.encode(arch), jnp.float32))
+        assert sum(int(leaf.sum()) for leaf in jax.tree.leaves(used)) == count
+
+
+@pytest.mark.parametrize("name", ["nas_bench_201", "darts"])
+def test_a_gradient_is_zero_where_an_architecture_has_no_parameter(name):
+    space = spaces.get(name)
+    built = scored_network(space, NetworkSpec("testing", norms="identity"))
+    x = jax.random.normal(jax.random.key(1), (3, 8, 8, 3))
+    params = built.of(jnp.asarray(space.supernet(), jnp.float32)).init(jax.random.key(0), x)
+    gradient = jax.jit(lambda m, p: jax.grad(lambda p: (built.of(m)(p, x) ** 2).sum())(p))
+    for mask in (space.supernet(), space.encode(space.sample(np.random.default_rng(2)))):
+        mask = jnp.asarray(mask, jnp.float32)
+        used = jax.tree.leaves(built.used(params, mask))
+        for has, g in zip(used, jax.tree.leaves(gradient(mask, params)), strict=True):
+            assert has.shape == g.shape and set(np.unique(has)) <= {0, 1}
+            assert not np.asarray(g)[np.asarray(has) == 0].any()
+    assert any((np.asarray(has) == 0).any() for has in used)  # of the last, an architecture
+
+
+def test_of_a_transformer_all_parameters_count():
+    space = spaces.get("as_vit")
+    built = scored_network(space)
+    assert built.used({}, space.supernet()) is None

@@ -13,9 +13,12 @@ import jax.numpy as jnp
 
 from tenas_jax.networks.darts.edges import (
     BY_SOURCE,
+    DILATED,
     EDGES,
     FROM_INPUTS,
     NODES,
+    SEPARABLE,
+    SKIP,
     Edge,
     FactorisedReduction,
     leaving,
@@ -124,8 +127,21 @@ class Darts(nn.Module):
         return Head(self.classes, self.initialiser, self.norms, name="head")(z)
 
 
+def _has(names: Sequence[str], mask: jax.Array) -> jax.Array | None:
+    """Says of each edge of a stack whether an architecture has its parameter."""
+    columns = {name: column for name, (column, _) in (SEPARABLE | DILATED).items()}
+    rows = jnp.array([EDGES.index(edge) for edge in BY_SOURCE])
+    if "input_edges" in names:
+        rows, column = rows[:FROM_INPUTS], SKIP
+    elif "edges" in names:
+        column = columns[names[names.index("edges") + 1]]
+    else:
+        return None
+    return mask[int(names[0].removeprefix("cells_")), rows, column] > 0
+
+
 NETWORKS: dict[str, Blueprint] = {
-    "scored": blueprint(Darts, side_multiple=2),
-    "patch": blueprint(Darts, patches=True, stem=False),
-    "testing": blueprint(Darts, side_multiple=2),
+    "scored": blueprint(Darts, _has, side_multiple=2),
+    "patch": blueprint(Darts, _has, patches=True, stem=False),
+    "testing": blueprint(Darts, _has, side_multiple=2),
 }

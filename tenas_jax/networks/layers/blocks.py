@@ -1,15 +1,16 @@
 """What the scoring networks of convolutional spaces share: Flax modules, and how one is built."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import flax.linen as nn
 import jax
+import jax.numpy as jnp
 
 from tenas_jax.networks.layers.conv_norm import sum_of_conv_norms
 from tenas_jax.networks.layers.initialisers import initialiser
 from tenas_jax.networks.layers.maps import NORMS, normalise
-from tenas_jax.networks.model import Network
+from tenas_jax.networks.model import Network, Params
 from tenas_jax.networks.spec import Blueprint, NetworkSpec
 
 
@@ -92,12 +93,19 @@ class Head(nn.Module):
 
 
 def blueprint(
-    module: Callable[..., nn.Module], *, side_multiple: int = 1, patches: bool = False, **size: Any
+    module: Callable[..., nn.Module],
+    has: Callable[[Sequence[str], jax.Array], jax.Array | None],
+    *,
+    side_multiple: int = 1,
+    patches: bool = False,
+    **size: Any,
 ) -> Blueprint:
     """Returns the blueprint of a scoring network in some size.
 
     Args:
         module: takes `classes`, `initialiser`, `form` (see `conv_norm`) and `norms`.
+        has: `(names on the way to a parameter, mask) -> bool`, whether an architecture has it, of
+            its first axes; None for a parameter that all have.
         side_multiple: what the sides of images must be multiples of.
         patches: whether it is for tiny inputs of one channel.
         **size: the module's other fields.
@@ -108,4 +116,15 @@ def blueprint(
         fields = {"initialiser": spec.initialiser, "form": form, "norms": spec.norms}
         return Network(module(classes=classes, **fields, **size))
 
-    return Blueprint(build, norms=tuple(NORMS), side_multiple=side_multiple, patches=patches)
+    def used(params: Params, mask: jax.Array) -> Params:
+        def one(path: tuple, leaf: jax.Array) -> jax.Array:
+            owned = has([str(key.key) for key in path], mask)
+            if owned is None:
+                return jnp.ones_like(leaf)
+            axes = owned.shape + (1,) * (leaf.ndim - owned.ndim)
+            return jnp.broadcast_to(owned.reshape(axes), leaf.shape).astype(leaf.dtype)
+
+        return jax.tree_util.tree_map_with_path(one, params)
+
+    kinds = {"norms": tuple(NORMS), "side_multiple": side_multiple, "patches": patches}
+    return Blueprint(build, used=used, **kinds)

@@ -5,6 +5,9 @@ Gong and Wang, 2021, arXiv:2102.11535). Both take the operation mask as a run-ti
 compiled program serves every architecture and every supernet.
 """
 
+import itertools
+from collections.abc import Sequence
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -163,9 +166,19 @@ class NasBench201(nn.Module):
         return Head(self.classes, self.initialiser, self.norms, name="head")(x)
 
 
+def _has(names: Sequence[str], mask: jax.Array) -> jax.Array | None:
+    """Says whether an architecture has a parameter: those of an edge go with its operation."""
+    columns = {"nor_conv_1x1": CONV_1X1, "nor_conv_3x3": CONV_3X3}
+    for edge, operation in itertools.pairwise(names):
+        if edge.startswith("edges_"):
+            target, source = edge.removeprefix("edges_").split("<-")
+            return mask[0, EDGES.index((int(target), int(source))), columns[operation]] > 0
+    return None
+
+
 NETWORKS: dict[str, Blueprint] = {
-    "scored": blueprint(NasBench201, side_multiple=4),
-    "patch": blueprint(NasBench201, patches=True, channels=1, stages=1, stem=False),
-    "published": blueprint(NasBench201, side_multiple=4, channels=16, depth=5),
-    "testing": blueprint(NasBench201, side_multiple=4, stages=1),
+    "scored": blueprint(NasBench201, _has, side_multiple=4),
+    "patch": blueprint(NasBench201, _has, patches=True, channels=1, stages=1, stem=False),
+    "published": blueprint(NasBench201, _has, side_multiple=4, channels=16, depth=5),
+    "testing": blueprint(NasBench201, _has, side_multiple=4, stages=1),
 }
