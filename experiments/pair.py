@@ -11,6 +11,7 @@ interval of a bootstrap over pairs.
 import re
 import subprocess
 import time
+from collections.abc import Sequence
 
 import numpy as np
 from absl import app, flags
@@ -22,14 +23,14 @@ FLAGS = flags.FLAGS
 flags.DEFINE_string("a", None, "The one command, for a shell.")
 flags.DEFINE_string("b", None, "The other.")
 flags.DEFINE_integer("pairs", 10, "How often each is run, after one run that does not count.")
-flags.DEFINE_string("number", None, "Pattern whose group is the number; by default wall seconds.")
+flags.DEFINE_multi_string("number", None, "Pattern whose group is a number; else wall seconds.")
 flags.mark_flags_as_required(["a", "b"])
 
 RESAMPLES = 10_000
 
 
-def measured(command: str, pattern: str | None) -> float:
-    """Runs a command and returns its number.
+def measured(command: str, patterns: Sequence[str] | None) -> list[float]:
+    """Runs a command and returns its numbers, one a pattern.
 
     Raises:
         UserError: it fails, or says no such number.
@@ -40,12 +41,15 @@ def measured(command: str, pattern: str | None) -> float:
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no word"])[-1]
         raise UserError(f"status {done.returncode} of {command!r}: {last}")
-    if pattern is None:
-        return seconds
-    match = re.search(pattern, done.stdout + done.stderr)
-    if match is None:
-        raise UserError(f"the output of {command!r} has nothing like {pattern!r}")
-    return float(match[1])
+    if not patterns:
+        return [seconds]
+    numbers = []
+    for pattern in patterns:
+        match = re.search(pattern, done.stdout + done.stderr)
+        if match is None:
+            raise UserError(f"the output of {command!r} has nothing like {pattern!r}")
+        numbers.append(float(match[1]))
+    return numbers
 
 
 def interval(ratios: np.ndarray) -> tuple[float, float]:
@@ -62,11 +66,14 @@ def main(argv: list[str]) -> None:
     rows = []
     for number in range(1, FLAGS.pairs + 1):
         rows.append([measured(command, FLAGS.number) for command in (FLAGS.a, FLAGS.b)])
-        print(f"pair {number}: a {rows[-1][0]:.4g}, b {rows[-1][1]:.4g}", flush=True)
-    a, b = np.array(rows).T
-    low, high = interval(a / b)
-    print(f"medians: a {np.median(a):.4g}, b {np.median(b):.4g}")
-    print(f"ratio a / b: {np.median(a / b):.3f} [{low:.3f}, {high:.3f}] of {len(rows)} pairs")
+        print(f"pair {number}: a {rows[-1][0]}, b {rows[-1][1]}", flush=True)
+    for k, name in enumerate(FLAGS.number or ["seconds"]):
+        a, b = np.array(rows)[:, :, k].T
+        low, high = interval(a / b)
+        print(
+            f"{name}: medians a {np.median(a):.4g}, b {np.median(b):.4g}; ratio a / b "
+            f"{np.median(a / b):.3f} [{low:.3f}, {high:.3f}] of {len(rows)} pairs"
+        )
 
 
 if __name__ == "__main__":
