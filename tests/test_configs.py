@@ -22,10 +22,10 @@ def test_every_option_of_a_metric_is_a_field(name):
 def test_fields_reach_the_protocol():
     config = tegnas_nas_bench_201.get_config()
     config.options.snip.batch_size, config.options.kernel_regression.ridge = 32, 0.5
-    settings = protocol("reference", options=given_options(config.options.to_dict()))
+    settings = protocol("reference", **given_options(config.options.to_dict()))
     assert settings.setting("snip", "batch_size") == 32
     assert settings.options_of("kernel_regression") == {"ridge": 0.5}
-    assert protocol("reference", options=given_options(None)) == protocol("reference")
+    assert given_options(None) == given_options(metric_options().to_dict()) == {}
 
 
 @pytest.mark.parametrize("config", [asvit_cifar10, grow_asvit_cifar10])

@@ -39,7 +39,8 @@ def checked(config: Mapping[str, Any], searched: str | None = None) -> dict[str,
         if config[name] != valid:
             raise UserError(f"{name} is {shorten(config[name])}; a growth has {valid!r}")
     check_tensorboard(config["tensorboard"])
-    config = {**config, "options": given_options(config.get("options"))}
+    config = dict(config)
+    config |= given_options(config.pop("options", None))
     space, texts = spaces.get(SPACE), [t for t in (config["topology"], searched) if t]
     topologies = {space.to_string(space.parse(split(text)[0])) for text in texts}
     if not topologies:

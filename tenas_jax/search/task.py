@@ -34,7 +34,7 @@ def checked(config: Mapping[str, Any]) -> dict[str, Any]:
         if name not in config:
             raise UserError(f"the config has no field {name!r}; valid: {', '.join(TASK)}")
     check_tensorboard(config["tensorboard"])
-    config["options"] = given_options(config.get("options"))
+    config |= given_options(config.pop("options", None))
     budget = {**dict.fromkeys(LIMITS), **TIMED, **(config.pop("budget") or {})}
     for name, value in budget.items():
         if name not in (*LIMITS, *TIMED):
@@ -46,12 +46,13 @@ def checked(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def given_options(options: Mapping[str, Mapping[str, Any]] | None) -> dict[str, dict]:
-    """Returns the options of metrics that are given, those that are None left out."""
+    """Returns the field `options` of a config with what is given, if anything is."""
     named = {
         name: {option: value for option, value in own.items() if value is not None}
         for name, own in (options or {}).items()
     }
-    return {name: own for name, own in named.items() if own}
+    given = {name: own for name, own in named.items() if own}
+    return {"options": given} if given else {}
 
 
 def budget_of(config: Mapping[str, Any], space: Space, workdir: str | os.PathLike) -> Budget | None:

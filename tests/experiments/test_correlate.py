@@ -75,8 +75,9 @@ def test_what_is_said_is_of_the_records(commands, tiny, place, published, quick_
     assert len(list((workdir / "tensorboard").iterdir())) == 2
     archs = [record["arch"] for record in records]
     for record in records:  # each has weights of its own, even if another is equivalent
-        mask = SPACE.to_mask(SPACE.parse(record["arch"])).ravel()
-        assert record["key"] == "mask:" + "".join(map(str, mask))
+        mask = SPACE.to_mask(SPACE.parse(record["arch"])).tolist()
+        assert record["key"] == "encoding:" + json.dumps(mask, separators=(",", ":"))
+        assert record["encoding"] == mask
         assert record["engine"] == "jacobian"
     settings = protocol("reference", batch_size=4, repeats=2, metrics=("linear_regions",))
     evaluator = Evaluator(SPACE, data.load(str(tiny)), settings, seed=3)

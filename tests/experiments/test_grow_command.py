@@ -111,7 +111,7 @@ def test_a_growth_of_what_was_found(search, grow, place):
         (["--config.size=16"], "stage 4 has no token"),
         (["--config.strategy=pruning"], "strategy is 'pruning'; a growth has 'growth'"),
         (["--config.space=darts"], "space is 'darts'; a growth has 'as_vit'"),
-        (["--config.metrics=linear_regions"], "as_vit has no network 'patch'"),
+        (["--config.metrics=linear_regions"], "as_vit_sizes has no network 'patch'"),
         (["--from_search=nowhere"], "nowhere holds no run"),
     ],
 )
